@@ -1,0 +1,1 @@
+//! Snapshots with ordered updates, shared bytes, and descriptions of what a field serves

@@ -1,0 +1,1 @@
+//! Turns a field's descriptions into HTTP and WebSocket

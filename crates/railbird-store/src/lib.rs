@@ -1,0 +1,1 @@
+//! Atomic files, content addresses, locks, bounded readers and single-flight caches

@@ -1,0 +1,1 @@
+//! Instants, columns on a clock, their codings, resampling and as-of joins

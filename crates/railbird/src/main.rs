@@ -1,0 +1,3 @@
+//! The railbird binary: arguments, configuration and wiring.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Developers’ commands.
+
+fn main() {}
