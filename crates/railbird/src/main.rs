@@ -1,3 +1,75 @@
-//! The railbird binary: arguments, configuration and wiring.
+//! The railbird binary: arguments, configuration and wiring. Start at [`run`].
+//!
+//! The only crate that reads the environment, prints, and chooses exit codes; it computes nothing.
 
-fn main() {}
+mod cli;
+mod cmd;
+mod environment;
+mod failure;
+mod logs;
+mod memory;
+mod output;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{
+    cli::{Cli, Command},
+    cmd::Context,
+    failure::{Failure, Outcome},
+    output::Output,
+    settings::{Settings, Sources},
+};
+
+fn main() -> ExitCode {
+    let arguments = environment::arguments();
+    // Known before parsing, so that a wrong command line is told in the form that was asked for.
+    let json = arguments.iter().skip(1).take_while(|argument| *argument != "--").any(|argument| argument == "--json");
+    let output = Output { json };
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) => return explain(&error, output),
+    };
+    match run(cli, output) {
+        Ok(outcome) => outcome.into(),
+        Err(failure) if failure.is_broken_pipe() => Outcome::Done.into(),
+        Err(failure) => {
+            output.failure(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Resolves the settings, then runs the command.
+fn run(cli: Cli, output: Output) -> Result<Outcome, Failure> {
+    let flags = cli.flags();
+    let settings = Settings::resolve(&Sources {
+        flags,
+        variable: &environment::variable,
+        file: environment::configuration_file(cli.global.config.as_deref()),
+        platform_data_dir: environment::platform_data_dir(),
+    })?;
+    logs::start(&settings)?;
+    let context = Context { settings, output, verbose: cli.global.verbose > 0 };
+    match cli.command {
+        Command::Config(_) => cmd::config::run(&context),
+        Command::Completions { shell } => cmd::completions::run(&context, shell),
+    }
+}
+
+/// Help and version are done; anything else is wrong usage.
+fn explain(error: &clap::Error, output: Output) -> ExitCode {
+    if !error.use_stderr() {
+        // A reader of help that went away is no failure.
+        let _ = error.print();
+        return Outcome::Done.into();
+    }
+    if output.json {
+        output.failure(&Failure::usage(error.to_string().trim_end().trim_start_matches("error: ")));
+    } else {
+        let _ = error.print();
+    }
+    ExitCode::from(2)
+}

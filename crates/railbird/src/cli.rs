@@ -1,0 +1,138 @@
+//! The command line. Start at [`Cli`].
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Contests as they were known: import, study and replay them.
+#[derive(Debug, Parser)]
+#[command(name = "railbird", version, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Print one JSON document on standard output, and nothing else there
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Folder of imported sessions [default: the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Configuration file [default: ./railbird.toml, then the platform's configuration folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Threads that compute; 0 is one a core
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+    /// Form of the log on standard error: text or json
+    #[arg(long, global = true, value_name = "FORM")]
+    pub(crate) log_format: Option<String>,
+    /// Tell stage times and log more; -vv and -vvv log still more
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// Commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print every setting, its value and where it came from
+    Config(ServeFlags),
+    /// Print a completion script
+    Completions {
+        /// Shell
+        shell: Shell,
+    },
+}
+
+/// Flags of every command that serves.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ServeFlags {
+    /// Address to bind [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) address: Option<String>,
+    /// Port to bind; 0 is a free one [default: 7878]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+    /// File that holds the token which every client must show
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Serve without a token on an address that is not loopback
+    #[arg(long)]
+    pub(crate) no_auth: bool,
+    /// Further name that a Host header may bear; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub(crate) allow_host: Vec<String>,
+    /// Folder below which an import over HTTP may read; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(crate) import_root: Vec<PathBuf>,
+    /// Host from which an import over HTTP may fetch; may be repeated
+    #[arg(long, value_name = "HOST")]
+    pub(crate) import_host: Vec<String>,
+    /// Largest input of one import, bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) import_bytes_max: Option<u64>,
+    /// Most connections held at once
+    #[arg(long, value_name = "N")]
+    pub(crate) connections_max: Option<u64>,
+    /// Memory for opened sessions, bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) session_cache_bytes: Option<u64>,
+    /// Memory for encoded frames, bytes
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) frame_cache_bytes: Option<u64>,
+}
+
+impl Cli {
+    /// Settings that flags give, by key.
+    pub(crate) fn flags(&self) -> BTreeMap<&'static str, String> {
+        let mut flags = BTreeMap::new();
+        let mut set = |key: &'static str, value: Option<String>| {
+            if let Some(value) = value {
+                flags.insert(key, value);
+            }
+        };
+        let path = |path: &PathBuf| path.display().to_string();
+        set("data_dir", self.global.data_dir.as_ref().map(path));
+        set("threads", self.global.threads.map(|threads| threads.to_string()));
+        set("log_format", self.global.log_format.clone());
+        let log = match self.global.verbose {
+            0 => None,
+            1 => Some("info"),
+            2 => Some("debug"),
+            _ => Some("trace"),
+        };
+        set("log", log.map(str::to_owned));
+        if let Some(serve) = self.command.serve_flags() {
+            let number = |number: u64| number.to_string();
+            let list = |items: &[String]| (!items.is_empty()).then(|| items.join(","));
+            let roots: Vec<String> = serve.import_root.iter().map(path).collect();
+            set("address", serve.address.clone());
+            set("port", serve.port.map(|port| port.to_string()));
+            set("token_file", serve.token_file.as_ref().map(path));
+            set("no_auth", serve.no_auth.then(|| "true".to_owned()));
+            set("allowed_hosts", list(&serve.allow_host));
+            set("import_roots", list(&roots));
+            set("import_hosts", list(&serve.import_host));
+            set("import_bytes_max", serve.import_bytes_max.map(number));
+            set("connections_max", serve.connections_max.map(number));
+            set("session_cache_bytes", serve.session_cache_bytes.map(number));
+            set("frame_cache_bytes", serve.frame_cache_bytes.map(number));
+        }
+        flags
+    }
+}
+
+impl Command {
+    fn serve_flags(&self) -> Option<&ServeFlags> {
+        match self {
+            Self::Config(flags) => Some(flags),
+            Self::Completions { .. } => None,
+        }
+    }
+}

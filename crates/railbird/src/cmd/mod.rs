@@ -1,0 +1,16 @@
+//! One file a command, one folder a field.
+
+pub(crate) mod completions;
+pub(crate) mod config;
+
+use crate::{output::Output, settings::Settings};
+
+/// What every command is given.
+pub(crate) struct Context {
+    /// What holds.
+    pub(crate) settings: Settings,
+    /// Where the result goes.
+    pub(crate) output: Output,
+    /// Whether stage times are told.
+    pub(crate) verbose: bool,
+}

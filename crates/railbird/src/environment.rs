@@ -1,0 +1,43 @@
+//! Everything that the program takes from its environment.
+
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use directories::ProjectDirs;
+
+/// The command line, the program's name first.
+pub(crate) fn arguments() -> Vec<OsString> {
+    env::args_os().collect()
+}
+
+/// A variable; `None` where it is not set or not Unicode.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+/// Whether colours are unwanted.
+pub(crate) fn no_color() -> bool {
+    variable("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// The platform's folder for the data of this program.
+pub(crate) fn platform_data_dir() -> Option<PathBuf> {
+    Some(ProjectDirs::from("", "", "railbird")?.data_dir().to_owned())
+}
+
+/// The configuration file and whether it must exist: the flag, `RAILBIRD_CONFIG`, `railbird.toml` in the current
+/// folder, `railbird.toml` in the platform's configuration folder.
+pub(crate) fn configuration_file(flag: Option<&Path>) -> Option<(PathBuf, bool)> {
+    let named = flag.map(Path::to_owned).or_else(|| variable("RAILBIRD_CONFIG").map(PathBuf::from));
+    if let Some(path) = named {
+        return Some((path, true));
+    }
+    let here = PathBuf::from("railbird.toml");
+    if here.is_file() {
+        return Some((here, false));
+    }
+    Some((ProjectDirs::from("", "", "railbird")?.config_dir().join("railbird.toml"), false))
+}
