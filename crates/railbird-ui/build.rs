@@ -4,8 +4,6 @@
 //! `<target>/ui/<content hash>`: as long as the sources stay the same, no build of any profile runs npm again. Nothing
 //! is ever written into the source tree. Without Node, or when npm fails, the table holds one page that says so.
 
-#![expect(clippy::print_stdout, reason = "a build script speaks to cargo on standard output")]
-
 use std::{
     collections::BTreeSet,
     env,
@@ -48,11 +46,21 @@ fn main() -> Result<()> {
     write_table(&pages, &out)
 }
 
-/// The folder of all build output: named by the environment, or the one above `out` that cargo marks as a cache.
+/// The folder of all build output: named by the environment, or found above `out`, which cargo places at
+/// `<target>/[<triple>/]<profile>/build/…/out`.
 fn target_folder(out: &Path) -> PathBuf {
-    let named = ["RAILBIRD_TARGET", "CARGO_TARGET_DIR"].iter().filter_map(env::var_os).map(PathBuf::from);
-    let marked = out.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists()).map(Path::to_path_buf);
-    named.filter(|folder| folder.is_absolute()).chain(marked).next().unwrap_or_else(|| out.to_path_buf())
+    let mut named = ["RAILBIRD_TARGET", "CARGO_TARGET_DIR"].iter().filter_map(env::var_os).map(PathBuf::from);
+    if let Some(folder) = named.find(|folder| folder.is_absolute()) {
+        return folder;
+    }
+    let triple = env::var_os("TARGET").unwrap_or_default();
+    let build = out.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "build"));
+    let above = build.and_then(Path::parent).and_then(Path::parent);
+    match above {
+        Some(folder) if folder.file_name() == Some(&triple) => folder.parent().unwrap_or(folder).to_path_buf(),
+        Some(folder) => folder.to_path_buf(),
+        None => out.to_path_buf(),
+    }
 }
 
 /// Makes the pages of `web` and returns their folder.
