@@ -1,1 +1,38 @@
-//! Formula 1 timing: from live-timing records to a session that can be replayed
+//! Formula 1 timing: from live-timing records to a session that can be replayed.
+//!
+//! Start at [`import()`], which turns an archive or a recording into the files of a stored session, and [`open`], which
+//! turns those back into a [`Session`]. [`State`] is the fold under both, fed from a file today and from a
+//! socket tomorrow. Views of a session: laps, telemetry, comparison, order, frames.
+//!
+//! Invariant: nothing here does I/O. Bytes, rows and instants in; rows and finished bytes out.
+
+mod codec;
+mod columns;
+// mod compare;
+mod decode;
+mod event;
+mod geometry;
+mod import;
+// mod laps;
+mod log;
+// mod sectors;
+mod session;
+pub mod simulate;
+mod source;
+mod state;
+// mod telemetry;
+
+pub use codec::*;
+pub use columns::*;
+// pub use compare::*;
+pub use decode::*;
+pub use event::*;
+pub use geometry::*;
+pub use import::*;
+// pub use laps::*;
+pub use log::*;
+// pub use sectors::*;
+pub use session::*;
+pub use source::*;
+pub use state::*;
+// pub use telemetry::*;

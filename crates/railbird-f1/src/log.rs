@@ -128,6 +128,13 @@ impl CarStatus {
             Self::Finished => "finished",
         }
     }
+
+    /// From the name in the API.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Grid, Self::OnTrack, Self::PitLane, Self::Stopped, Self::Retired, Self::Finished]
+            .into_iter()
+            .find(|status| status.name() == name)
+    }
 }
 
 /// From now on the car of `driver` is in `status`.
@@ -214,6 +221,49 @@ pub enum LapField {
     Deleted = 16,
     /// Stint, 1 first.
     Stint = 17,
+    /// Laps on the set at the end of the lap, laps of earlier use included.
+    TyreLife = 18,
+    /// Compound, as an index into [`COMPOUNDS`](crate::COMPOUNDS).
+    Compound = 19,
+    /// Whether the set was new when fitted.
+    FreshTyre = 20,
+}
+
+impl LapField {
+    /// Every field, with its name in the API.
+    pub const NAMES: [(Self, &str); 21] = [
+        (Self::End, "Time"),
+        (Self::Start, "LapStartTime"),
+        (Self::LapTime, "LapTime"),
+        (Self::Sector1, "Sector1Time"),
+        (Self::Sector2, "Sector2Time"),
+        (Self::Sector3, "Sector3Time"),
+        (Self::Sector1At, "Sector1SessionTime"),
+        (Self::Sector2At, "Sector2SessionTime"),
+        (Self::Sector3At, "Sector3SessionTime"),
+        (Self::SpeedI1, "SpeedI1"),
+        (Self::SpeedI2, "SpeedI2"),
+        (Self::SpeedFl, "SpeedFL"),
+        (Self::SpeedSt, "SpeedST"),
+        (Self::PitOut, "PitOutTime"),
+        (Self::PitIn, "PitInTime"),
+        (Self::PersonalBest, "IsPersonalBest"),
+        (Self::Deleted, "Deleted"),
+        (Self::Stint, "Stint"),
+        (Self::TyreLife, "TyreLife"),
+        (Self::Compound, "Compound"),
+        (Self::FreshTyre, "FreshTyre"),
+    ];
+
+    /// As in the API.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize].1
+    }
+
+    /// From the name in the API.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::NAMES.into_iter().find(|(_, known)| *known == name).map(|(field, _)| field)
+    }
 }
 
 /// From now on the track has this status.

@@ -1,0 +1,234 @@
+//! `CarData.z` and `Position.z`: base64, raw deflate, JSON, samples.
+
+use libdeflater::{DecompressionError, Decompressor};
+use railbird_timeline::Ts;
+
+use super::scan::{Malformed, Scan};
+use crate::event::{CarEntry, CarSample, PositionEntry, PositionSample, RacingNumber};
+
+/// Largest JSON text of one record; real ones take up to about 60 kB.
+const RECORD_BYTES_MAX: usize = 4 << 20;
+/// Most moments of one record; real ones hold up to about ten.
+const ENTRIES_MAX: usize = 4096;
+/// Most cars of one moment.
+const CARS_MAX: usize = 256;
+
+/// Opens compressed records; keeps its buffers from one to the next.
+pub(crate) struct Inflate {
+    decompressor: Decompressor,
+    packed: Vec<u8>,
+    text: Vec<u8>,
+}
+
+/// Why a compressed record could not be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unopened {
+    Base64,
+    Deflate,
+    TooLarge,
+}
+
+impl Unopened {
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Base64 => "bad_base64",
+            Self::Deflate => "bad_deflate",
+            Self::TooLarge => "record_too_large",
+        }
+    }
+}
+
+impl Inflate {
+    pub(crate) fn new() -> Self {
+        Self { decompressor: Decompressor::new(), packed: Vec::new(), text: vec![0; 64 << 10] }
+    }
+
+    /// JSON text of a base64 text (without quotes) of raw deflate.
+    pub(crate) fn open(&mut self, base64: &[u8]) -> Result<&[u8], Unopened> {
+        self.packed.resize(base64_simd::STANDARD.estimated_decoded_length(base64.len()), 0);
+        let packed = base64_simd::STANDARD
+            .decode(base64, base64_simd::Out::from_slice(&mut self.packed))
+            .map_err(|_| Unopened::Base64)?;
+        loop {
+            match self.decompressor.deflate_decompress(packed, &mut self.text) {
+                Ok(bytes) => return Ok(&self.text[..bytes]),
+                Err(DecompressionError::BadData) => return Err(Unopened::Deflate),
+                Err(DecompressionError::InsufficientSpace) if self.text.len() >= RECORD_BYTES_MAX => {
+                    return Err(Unopened::TooLarge);
+                }
+                Err(DecompressionError::InsufficientSpace) => self.text.resize(self.text.len() * 2, 0),
+            }
+        }
+    }
+}
+
+/// Samples that a record held but that could not be used, by reason.
+#[derive(Debug, Default)]
+pub(crate) struct BadSamples(pub(crate) Vec<(&'static str, u32)>);
+
+impl BadSamples {
+    fn count(&mut self, reason: &'static str) {
+        match self.0.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((reason, 1)),
+        }
+    }
+}
+
+/// Parses a `CarData` record.
+pub(crate) fn cars(text: &[u8], bad: &mut BadSamples) -> Result<Vec<CarEntry>, Malformed> {
+    let mut entries = Vec::with_capacity(8);
+    let mut scan = Scan::new(text);
+    scan.object(|scan, key| {
+        if key != b"Entries" {
+            return scan.skip();
+        }
+        scan.array(|scan| {
+            let mut utc = None;
+            let mut cars = Vec::with_capacity(20);
+            scan.object(|scan, key| match key {
+                b"Utc" => {
+                    utc = Ts::parse(scan.string()?).ok();
+                    Ok(())
+                }
+                b"Cars" => scan.object(|scan, number| {
+                    let sample = car(scan, bad)?;
+                    if let Some(number) = racing_number(number) {
+                        cars.extend(sample.map(|sample| (number, sample)));
+                    } else {
+                        bad.count("bad_racing_number");
+                    }
+                    if cars.len() > CARS_MAX { Err(Malformed) } else { Ok(()) }
+                }),
+                _ => scan.skip(),
+            })?;
+            match utc {
+                Some(utc) => entries.push(CarEntry { utc, cars }),
+                None => bad.count("bad_sample_time"),
+            }
+            if entries.len() > ENTRIES_MAX { Err(Malformed) } else { Ok(()) }
+        })
+    })?;
+    scan.end()?;
+    Ok(entries)
+}
+
+fn car(scan: &mut Scan<'_>, bad: &mut BadSamples) -> Result<Option<CarSample>, Malformed> {
+    let mut channels = [None::<i64>; 6];
+    scan.object(|scan, key| {
+        if key != b"Channels" {
+            return scan.skip();
+        }
+        scan.object(|scan, channel| {
+            let slot = match channel {
+                b"0" => 0,
+                b"2" => 1,
+                b"3" => 2,
+                b"4" => 3,
+                b"5" => 4,
+                b"45" => 5,
+                _ => {
+                    bad.count("unknown_channel");
+                    return scan.skip();
+                }
+            };
+            channels[slot] = scan.integer()?;
+            Ok(())
+        })
+    })?;
+    let [Some(rpm), Some(speed), Some(gear), Some(throttle), Some(brake), drs] = channels else {
+        bad.count("channel_missing");
+        return Ok(None);
+    };
+    // 104 in throttle and brake is the source's own "no reading"; the bounds leave room for such codes and for glitches
+    // of a real sensor, and refuse what no car or code can be.
+    let in_range = (0..=25_000).contains(&rpm)
+        && (0..=500).contains(&speed)
+        && (0..=15).contains(&gear)
+        && (0..=127).contains(&throttle)
+        && (0..=127).contains(&brake)
+        && (0..=254).contains(&drs.unwrap_or(0));
+    if !in_range {
+        bad.count("car_value_out_of_range");
+        return Ok(None);
+    }
+    Ok(Some(CarSample {
+        rpm: rpm as u16,
+        speed: speed as u16,
+        gear: gear as u8,
+        throttle: throttle as u8,
+        brake: brake as u8,
+        drs: drs.map(|drs| drs as u8),
+    }))
+}
+
+/// Parses a `Position` record.
+pub(crate) fn positions(text: &[u8], bad: &mut BadSamples) -> Result<Vec<PositionEntry>, Malformed> {
+    let mut entries = Vec::with_capacity(8);
+    let mut scan = Scan::new(text);
+    scan.object(|scan, key| {
+        if key != b"Position" {
+            return scan.skip();
+        }
+        scan.array(|scan| {
+            let mut utc = None;
+            let mut cars = Vec::with_capacity(20);
+            scan.object(|scan, key| match key {
+                b"Timestamp" => {
+                    utc = Ts::parse(scan.string()?).ok();
+                    Ok(())
+                }
+                b"Entries" => scan.object(|scan, number| {
+                    let sample = position(scan, bad)?;
+                    if let Some(number) = racing_number(number) {
+                        cars.extend(sample.map(|sample| (number, sample)));
+                    } else {
+                        bad.count("bad_racing_number");
+                    }
+                    if cars.len() > CARS_MAX { Err(Malformed) } else { Ok(()) }
+                }),
+                _ => scan.skip(),
+            })?;
+            match utc {
+                Some(utc) => entries.push(PositionEntry { utc, cars }),
+                None => bad.count("bad_sample_time"),
+            }
+            if entries.len() > ENTRIES_MAX { Err(Malformed) } else { Ok(()) }
+        })
+    })?;
+    scan.end()?;
+    Ok(entries)
+}
+
+fn position(scan: &mut Scan<'_>, bad: &mut BadSamples) -> Result<Option<PositionSample>, Malformed> {
+    let (mut place, mut on_track) = ([None::<i64>; 3], false);
+    scan.object(|scan, key| {
+        let slot = match key {
+            b"X" => 0,
+            b"Y" => 1,
+            b"Z" => 2,
+            b"Status" => {
+                on_track = scan.string()? == b"OnTrack";
+                return Ok(());
+            }
+            _ => return scan.skip(),
+        };
+        place[slot] = scan.integer()?;
+        Ok(())
+    })?;
+    let [Some(x), Some(y), Some(z)] = place else {
+        bad.count("coordinate_missing");
+        return Ok(None);
+    };
+    // 100 km: no circuit is larger, and sums of squares stay exact.
+    if [x, y, z].iter().any(|value| value.abs() > 1_000_000) {
+        bad.count("position_out_of_range");
+        return Ok(None);
+    }
+    Ok(Some(PositionSample { x: x as i32, y: y as i32, z: z as i32, on_track }))
+}
+
+fn racing_number(text: &[u8]) -> Option<RacingNumber> {
+    let number: u16 = std::str::from_utf8(text).ok()?.parse().ok()?;
+    (1..=999).contains(&number).then_some(RacingNumber(number))
+}
