@@ -6,5 +6,5 @@ mod offer;
 
 pub use offer::{
     Answer, BodyRule, Call, Cost, FrameFormat, FrameRoute, FrameSource, In, Method, Offer, OpenFrames, Parameter, Refusal,
-    RefusalKind, Reply, Route,
+    RefusalKind, Reply, Route, Warm,
 };
