@@ -1,0 +1,139 @@
+//! Checks of the web pages: types and unit tests by npm, and a real browser against a real server.
+
+use std::{
+    env, fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::repo::{Repo, have, read, run as run_command};
+
+/// Runs one npm script of the pages; why not, where Node is missing.
+pub(crate) fn npm(repo: &Repo, script: &str) -> Result<Option<String>> {
+    if let Some(reason) = node_missing() {
+        return Ok(Some(reason));
+    }
+    install(repo)?;
+    run_command(command(repo, script).env("RAILBIRD_SESSION_DIR", simulate(repo)?.data)).map(|()| None)
+}
+
+/// Simulates and imports a session, serves it on a free loopback port, and runs the browser tests against it.
+pub(crate) fn run(repo: &Repo, all: bool) -> Result<Option<String>> {
+    if let Some(reason) = node_missing() {
+        return Ok(Some(reason));
+    }
+    let Some(browser) = chromium() else {
+        return Ok(Some("no Chromium: install it, or name it in RAILBIRD_CHROMIUM".to_owned()));
+    };
+    install(repo)?;
+    let simulated = simulate(repo)?;
+    let server = Server::start(&simulated)?;
+    let mut tests = command(repo, "e2e");
+    tests
+        .env("RAILBIRD_URL", &server.url)
+        .env("RAILBIRD_SESSION_DIR", &simulated.data)
+        .env("RAILBIRD_BINARY", &simulated.binary)
+        .env("RAILBIRD_CHROMIUM", browser)
+        .env("RAILBIRD_SCREENSHOTS", repo.target.join("screenshots"));
+    if all {
+        tests.env("RAILBIRD_TEST_ALL", "1");
+    }
+    run_command(&mut tests).map(|()| None)
+}
+
+fn command(repo: &Repo, script: &str) -> Command {
+    let mut command = repo.command("npm");
+    command.current_dir(repo.ui()).args(["run", "--silent", script]).env("RAILBIRD_ROOT", &repo.root);
+    command
+}
+
+fn node_missing() -> Option<String> {
+    let missing = ["node", "npm"].into_iter().find(|program| !have(program, &["--version"]))?;
+    Some(format!("{missing} is not installed"))
+}
+
+/// The build script of `railbird-ui` copies the pages and installs their packages.
+fn install(repo: &Repo) -> Result<()> {
+    run_command(&mut repo.cargo(&["build", "--quiet", "--package", "railbird-ui"]))?;
+    if !repo.ui().join("node_modules").is_dir() {
+        bail!("{}: packages of the pages are missing; the build of railbird-ui says why", repo.ui().display());
+    }
+    Ok(())
+}
+
+/// A binary and a data folder with a session that it simulated and imported.
+struct Simulated {
+    binary: PathBuf,
+    data: PathBuf,
+}
+
+fn simulate(repo: &Repo) -> Result<Simulated> {
+    let binary = repo.binary("dev")?;
+    let folder = repo.target.join("xtask");
+    let (archive, data) = (folder.join("archive"), folder.join("data"));
+    for old in [&archive, &data] {
+        if old.exists() {
+            fs::remove_dir_all(old).with_context(|| format!("{}: cannot be removed", old.display()))?;
+        }
+    }
+    let (archive, data_text) = (text(&archive)?, text(&data)?);
+    let race = ["f1", "simulate", "--out", archive, "--seed", "7", "--drivers", "20", "--laps", "8", "--json"];
+    read(repo.command(&binary).args(race))?;
+    read(repo.command(&binary).args(["f1", "import", archive, "--data-dir", data_text, "--json"]))?;
+    Ok(Simulated { binary, data })
+}
+
+/// A running server, ended when dropped.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(simulated: &Simulated) -> Result<Self> {
+        let mut child = Command::new(&simulated.binary)
+            .args(["serve", "--json", "--address", "127.0.0.1", "--port", "0", "--data-dir"])
+            .arg(&simulated.data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("railbird serve: could not start")?;
+        let said = child.stdout.take().context("railbird serve: no standard output")?;
+        let mut server = Self { child, url: String::new() };
+        // The server prints one JSON document, its address in it, as soon as it listens.
+        let mut document = String::new();
+        for line in BufReader::new(said).lines() {
+            document.push_str(&line?);
+            if let Ok(value) = serde_json::from_str::<serde_json::Value>(&document) {
+                let url = value["url"].as_str().with_context(|| format!("railbird serve: no url in {document}"))?;
+                url.clone_into(&mut server.url);
+                return Ok(server);
+            }
+        }
+        bail!("railbird serve: ended before it listened, having said {document:?}")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Already ended is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A Chromium of this machine.
+fn chromium() -> Option<String> {
+    if let Ok(named) = env::var("RAILBIRD_CHROMIUM") {
+        return Some(named);
+    }
+    let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+    names.into_iter().find(|name| have(name, &["--version"])).map(str::to_owned)
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("{}: path is not UTF-8", path.display()))
+}
