@@ -217,7 +217,11 @@ pub type OpenFrames = Arc<dyn Fn(Call) -> Result<Arc<dyn FrameSource>, Refusal> 
 pub trait FrameSource: Send + Sync {
     /// Names the version: with rate, format and index it is the key of an encoded frame.
     fn version(&self) -> &str;
-    /// Number of frames at `rate`; frame `n` shows the moment `start + n / rate`.
+    /// Moment of frame 0, seconds on the clock that viewers seek on.
+    fn start_s(&self) -> f64 {
+        0.0
+    }
+    /// Number of frames at `rate`; frame `n` shows the moment `start_s + n / rate`.
     fn frames(&self, rate: u32) -> u64;
     /// Encodes frame `n`: a pure function of version, rate, format and index.
     ///

@@ -1,0 +1,66 @@
+//! One route of a field, answered over HTTP.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use axum::{extract::Request, http::StatusCode, response::Response};
+use railbird_publish::{Call, Cost, Method, Route};
+
+use crate::{
+    app::App,
+    call,
+    gate::Began,
+    metrics::RouteMetrics,
+    reply::{Refused, Wants, respond},
+};
+
+/// A route with what it needs to answer.
+pub(crate) struct Endpoint {
+    pub(crate) app: Arc<App>,
+    pub(crate) route: Route,
+    pub(crate) metrics: Arc<RouteMetrics>,
+}
+
+impl Endpoint {
+    /// Answers, counts and logs one request.
+    pub(crate) async fn call(self: Arc<Self>, request: Request) -> Response {
+        let began = Began::of(&request);
+        let quick = self.route.cost == Cost::Quick && self.route.method == Method::Get;
+        let answered = if quick {
+            // Nothing to wait for, so no timer.
+            self.answer(request).await
+        } else {
+            let deadline = self.app.config.limits.request_deadline;
+            tokio::time::timeout(deadline, self.answer(request)).await.unwrap_or_else(|_| {
+                self.app.counts.deadline_missed.add(1);
+                let message = format!("no answer within {} s; try again", deadline.as_secs_f64());
+                Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, message))
+            })
+        };
+        let response = answered.unwrap_or_else(|refused| refused.response());
+        self.app.done(&self.metrics, self.route.path, began, response)
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, Refused> {
+        let limits = &self.app.config.limits;
+        let (mut parts, body) = request.into_parts();
+        let wants = Wants::of(&parts.headers);
+        let parameters = call::parameters(&mut parts, &self.route.parameters, limits.parameter_bytes_max).await?;
+        let body = match self.route.method {
+            Method::Get => bytes::Bytes::new(),
+            Method::Post => call::body(&parts.headers, body, self.route.body).await?,
+        };
+        let call = Call { parameters, body, accepts_gzip: wants.gzip };
+        let reply = match self.route.cost {
+            Cost::Quick => catch_unwind(AssertUnwindSafe(|| (self.route.answer)(call)))
+                .map_err(|_| Refused::from(crate::pool::PoolError::Panicked))?,
+            Cost::Blocking => {
+                let answer = Arc::clone(&self.route.answer);
+                self.app.pool.run(move || answer(call)).await?
+            }
+        }?;
+        respond(reply, &wants, self.app.keep, &self.app.pool, limits.inflate_bytes_max).await
+    }
+}
