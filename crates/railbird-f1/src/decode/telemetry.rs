@@ -140,13 +140,13 @@ fn car(scan: &mut Scan<'_>, bad: &mut BadSamples) -> Result<Option<CarSample>, M
         bad.count("channel_missing");
         return Ok(None);
     };
-    // 104 in throttle and brake is the source's own "no reading"; the bounds leave room for such codes and for glitches
-    // of a real sensor, and refuse what no car or code can be.
+    // 104 in throttle and brake is the source's own "no reading", and gears up to 128 are glitches that real sessions hold:
+    // a sample is kept as it came unless a value cannot be one at all.
     let in_range = (0..=25_000).contains(&rpm)
         && (0..=500).contains(&speed)
-        && (0..=15).contains(&gear)
-        && (0..=127).contains(&throttle)
-        && (0..=127).contains(&brake)
+        && (0..=255).contains(&gear)
+        && (0..=255).contains(&throttle)
+        && (0..=255).contains(&brake)
         && (0..=254).contains(&drs.unwrap_or(0));
     if !in_range {
         bad.count("car_value_out_of_range");
