@@ -9,7 +9,7 @@
 mod fit;
 mod index;
 
-pub(crate) use self::fit::{Trace, fit};
+pub(crate) use self::fit::{Trace, fit, from_zero};
 use self::index::Index;
 
 /// Coordinates in a metre: the source gives 1/10 m.
@@ -105,6 +105,16 @@ impl Centreline {
         (a.x + (b.x - a.x) * weight, a.y + (b.y - a.y) * weight)
     }
 
+    /// The point at `distance_m` on the curve through the points, 1/10 m.
+    fn on_curve(&self, distance_m: f64) -> (f64, f64) {
+        let count = self.points.len();
+        let place = distance_m.rem_euclid(self.length_m) / self.length_m * count as f64;
+        let span = (place as usize).min(count - 1);
+        let [a, b, c, d] = [span + count - 1, span, span + 1, span + 2].map(|index| self.points[index % count]);
+        let u = place - span as f64;
+        (curve([a.0, b.0, c.0, d.0], u).0, curve([a.1, b.1, c.1, d.1], u).0)
+    }
+
     /// Where `(x, y)`, 1/10 m, is along the line.
     ///
     /// `hint_m`: the distance of the car's sample before this one, from which the line is searched first; so a car stays
@@ -179,8 +189,7 @@ impl Centreline {
         self.index.near(x, y, |vertex| {
             let at = &self.vertices[vertex];
             let off_m = (x - at.x).hypot(y - at.y) / UNITS_PER_M;
-            let away_m =
-                hint_m.map_or(0.0, |hint| self.way_m(hint, vertex as f64 * self.step_m).abs().min(500.0));
+            let away_m = hint_m.map_or(0.0, |hint| self.way_m(hint, vertex as f64 * self.step_m).abs().min(500.0));
             let cost = off_m + 0.02 * away_m;
             if cost < best.0 {
                 best = (cost, vertex);

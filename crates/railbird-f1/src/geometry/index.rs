@@ -46,15 +46,16 @@ impl Index {
         index
     }
 
-    /// Visits at least every vertex as near as the nearest one found, plus those beside them.
+    /// Visits the vertices of the square of `(x, y)`, or of the nearest ring of squares that has any, and of the ring
+    /// around: every vertex that is nearer than a side, and some more.
     pub(super) fn near(&self, x: f64, y: f64, mut visit: impl FnMut(usize)) {
-        let (column, row) = self.square(x, y);
-        let mut rings_left = usize::MAX;
-        for ring in 0..self.columns.max(self.rows) {
+        let centre = self.square(x, y);
+        let mut last = usize::MAX;
+        for ring in 0..=self.columns.max(self.rows) {
             let mut found = false;
-            for row in row.saturating_sub(ring)..=(row + ring).min(self.rows - 1) {
-                for column in column.saturating_sub(ring)..=(column + ring).min(self.columns - 1) {
-                    if ring > 0 && !self.on_ring((column, row), self.square(x, y), ring) {
+            for row in centre.1.saturating_sub(ring)..=(centre.1 + ring).min(self.rows - 1) {
+                for column in centre.0.saturating_sub(ring)..=(centre.0 + ring).min(self.columns - 1) {
+                    if column.abs_diff(centre.0).max(row.abs_diff(centre.1)) < ring {
                         continue;
                     }
                     let square = row * self.columns + column;
@@ -63,19 +64,13 @@ impl Index {
                     self.vertices[range].iter().for_each(|vertex| visit(*vertex as usize));
                 }
             }
-            // A vertex of the next ring may still be nearer than a far corner of this one.
-            rings_left = if found { rings_left.min(1) } else { rings_left };
-            if rings_left == 0 {
+            if found {
+                last = last.min(ring + 1);
+            }
+            if ring >= last {
                 return;
             }
-            if rings_left != usize::MAX {
-                rings_left -= 1;
-            }
         }
-    }
-
-    fn on_ring(&self, (column, row): (usize, usize), centre: (usize, usize), ring: usize) -> bool {
-        column.abs_diff(centre.0).max(row.abs_diff(centre.1)) == ring
     }
 
     fn square(&self, x: f64, y: f64) -> (usize, usize) {

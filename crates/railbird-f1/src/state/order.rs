@@ -1,0 +1,528 @@
+//! The order on the road. Start at [`OrderFold`].
+//!
+//! Official data say who was ahead at the timing loops and the line; positions on the centreline say it in between. An
+//! official Position holds until the distances of two cars differ by more than a stated margin for a stated time.
+//! A car gains a place by its distance only while it runs: not before the start, not under a red flag, not in the pit
+//! lane, stopped or retired, and nobody gains one on a car that took the flag.
+//!
+//! Before the centreline is known, in sessions other than races, and for cars without positions, only official data count.
+
+mod crossings;
+mod progress;
+mod survey;
+
+use railbird_timeline::Ts;
+
+use self::crossings::Crossings;
+use self::progress::LapHint;
+pub(in crate::state) use self::progress::Progress;
+use self::survey::Survey;
+use super::gaps::{Contender, GapFold};
+use crate::event::{DriverId, PositionSample, SessionStatus, SessionTime, TrackFlag};
+use crate::geometry::Centreline;
+use crate::log::{CarStatus, CrossingRow, Logs, OrderRow};
+
+/// A lead of this much in two moments running, some 0.25 s apart, is an overtaking, m.
+pub const LEAD_M: f64 = 2.0;
+/// A lead of this much is one at once, m.
+pub const CLEAR_LEAD_M: f64 = 4.0;
+/// What a car must lead one in the pit lane by besides, since the lane has a path of its own, m.
+pub const PIT_LEAD_M: f64 = 10.0;
+/// How long after an official Position distances of that moment do not speak against it, ns.
+pub const OFFICIAL_HOLD_NS: i64 = 1_000_000_000;
+/// How far a car's last sample may lie before the moment at which cars are compared, ns.
+const AGE_NS_MAX: i64 = 600_000_000;
+/// A car whose count of laps and distance differ by more than this does not gain places by distance, laps.
+const COUNT_LATE_LAPS: f64 = 1.6;
+/// Lap time until one is known, ns.
+const LAP_NS: i64 = 100_000_000_000;
+/// Most pairs of cars that an official Position is held for at once.
+const HOLDS_MAX: usize = 256;
+
+#[derive(Debug)]
+struct Car {
+    status: CarStatus,
+    grid: Option<u8>,
+    /// Line on the timing screen, where nothing better is known.
+    screen_line: Option<u8>,
+    official: Option<u8>,
+    laps: u16,
+    /// When the last lap was completed, or the race began, UTC ns.
+    lap_began: Option<i64>,
+    lap_ns: i64,
+    /// Whether the car has run without a break since.
+    running: bool,
+    progress: Progress,
+    /// Cars that this one led by more than [`LEAD_M`] at the moment before, a bit a driver.
+    leading: u64,
+    /// Place that was published last, 0 for none.
+    published: u8,
+}
+
+/// An official Position that set `ahead` before `behind`.
+#[derive(Debug)]
+struct Hold {
+    ahead: u8,
+    behind: u8,
+    until: i64,
+}
+
+/// An official Position of the record under way.
+#[derive(Debug, Clone, Copy)]
+struct Named {
+    driver: u8,
+    before: Option<u8>,
+    counted: bool,
+}
+
+/// Folds positions, counts and official data into the order, the crossings and the gaps.
+#[derive(Debug, Default)]
+pub struct OrderFold {
+    race: bool,
+    started: bool,
+    red: bool,
+    aborted: bool,
+    /// Whether anything says who is where.
+    ranked: bool,
+    cars: Vec<Car>,
+    /// Drivers in the order on the road.
+    list: Vec<u8>,
+    line: Option<(SessionTime, Centreline)>,
+    survey: Survey,
+    crossings: Crossings,
+    gaps: GapFold,
+    /// Largest `UTC - stamp` of a position so far: UTC of session time zero but for the least delay.
+    origin_ns: Option<i64>,
+    /// Moment of the samples under way, and whether cars have yet to be compared at it.
+    moment: Option<(i64, bool)>,
+    holds: Vec<Hold>,
+    named: Vec<Named>,
+    counted: Vec<u8>,
+    rows: Vec<CrossingRow>,
+}
+
+impl OrderFold {
+    /// Nothing known.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether the session is a race. In others the official Position is all there is to an order.
+    pub fn race(&mut self, race: bool) {
+        self.race = race;
+        self.crossings.race(race);
+    }
+
+    /// Introduces the next driver.
+    pub fn add_driver(&mut self, driver: DriverId) {
+        debug_assert_eq!(driver.index(), self.cars.len(), "drivers come in order");
+        self.list.push(driver.0);
+        self.cars.push(Car {
+            status: CarStatus::Grid,
+            grid: None,
+            screen_line: None,
+            official: None,
+            laps: 0,
+            lap_began: None,
+            lap_ns: LAP_NS,
+            running: true,
+            progress: Progress::default(),
+            leading: 0,
+            published: 0,
+        });
+        self.survey.add_driver();
+        self.crossings.add_driver();
+        self.gaps.add_driver();
+    }
+
+    /// A sample of the car's place, taken at `utc`.
+    pub fn position_sample(&mut self, at: SessionTime, driver: DriverId, utc: Ts, sample: PositionSample) {
+        let origin = utc.0 - at.0;
+        self.origin_ns = Some(self.origin_ns.map_or(origin, |most| most.max(origin)));
+        if !sample.is_known() {
+            return;
+        }
+        if self.line.is_none() {
+            if let Some(line) = self.survey.sample(driver.index(), utc, &sample) {
+                self.line = Some((at, line));
+                self.survey = Survey::default();
+            }
+            return;
+        }
+        match self.moment {
+            Some((moment, fresh)) if utc.0 > moment => {
+                if fresh {
+                    self.compare(moment);
+                }
+                self.moment = Some((utc.0, false));
+            }
+            None => self.moment = Some((utc.0, false)),
+            Some(_) => {}
+        }
+        let (Some((_, line)), car) = (&self.line, &mut self.cars[driver.index()]) else { return };
+        let hint = || LapHint {
+            laps: car.laps,
+            since_ns: car.lap_began.map_or(0, |began| utc.0 - began),
+            lap_ns: car.lap_ns,
+            running: car.running,
+        };
+        if car.progress.push(line, utc, f64::from(sample.x), f64::from(sample.y), hint) {
+            self.moment = self.moment.map(|(moment, _)| (moment, true));
+        }
+    }
+
+    /// Official Position.
+    pub fn official_position(&mut self, at: SessionTime, driver: DriverId, position: u8) {
+        let car = &mut self.cars[driver.index()];
+        let before = car.official.replace(position);
+        self.crossings.official(at, driver.index(), position);
+        self.named.push(Named { driver: driver.0, before, counted: false });
+        self.ranked = true;
+    }
+
+    /// Place on the grid.
+    pub fn grid(&mut self, _at: SessionTime, driver: DriverId, position: u8) {
+        self.cars[driver.index()].grid = Some(position);
+        self.line_up();
+    }
+
+    /// Line on the timing screen, which stands in until a grid or an official Position is known.
+    pub fn grid_line(&mut self, _at: SessionTime, driver: DriverId, line: u8) {
+        self.cars[driver.index()].screen_line = Some(line);
+        if self.cars.iter().all(|car| car.grid.is_none() && car.official.is_none()) {
+            self.line_up();
+        }
+    }
+
+    /// Official count of laps.
+    pub fn laps_completed(&mut self, at: SessionTime, driver: DriverId, laps: u16) {
+        self.crossings.count(at, driver.index(), laps);
+        self.counted.push(driver.0);
+    }
+
+    /// Official time of the last lap; its record may come before or after that of the count.
+    pub fn lap_time(&mut self, at: SessionTime, driver: DriverId, lap_time_ms: u32) {
+        self.crossings.lap_time(at, driver.index(), lap_time_ms);
+        self.cars[driver.index()].lap_ns = i64::from(lap_time_ms.max(1000)) * 1_000_000;
+    }
+
+    /// What the car does from now on.
+    pub fn status(&mut self, _at: SessionTime, driver: DriverId, status: CarStatus) {
+        let car = &mut self.cars[driver.index()];
+        car.status = status;
+        if !matches!(status, CarStatus::OnTrack | CarStatus::Finished) {
+            car.running = false;
+            if self.line.is_none() {
+                self.survey.broken(driver.index());
+            }
+        }
+    }
+
+    /// Status of the track.
+    pub fn track(&mut self, _at: SessionTime, flag: TrackFlag) {
+        self.red = flag == TrackFlag::Red;
+        if self.red {
+            self.stopped();
+        }
+    }
+
+    /// Status of the session.
+    pub fn session(&mut self, at: SessionTime, status: &SessionStatus) {
+        match status {
+            SessionStatus::Started if !self.started => {
+                self.started = true;
+                if let (true, Some(origin)) = (self.race, self.origin_ns) {
+                    self.survey.started(at.0 + origin);
+                }
+                for car in &mut self.cars {
+                    car.lap_began = self.origin_ns.map(|origin| at.0 + origin);
+                    car.running = matches!(car.status, CarStatus::Grid | CarStatus::OnTrack);
+                }
+            }
+            SessionStatus::Started => self.aborted = false,
+            SessionStatus::Aborted => {
+                self.aborted = true;
+                self.stopped();
+            }
+            _ => {}
+        }
+    }
+
+    /// Appends what became known with the record received at `at`.
+    pub fn settle(&mut self, at: SessionTime, logs: &mut Logs) {
+        self.settle_counts(at);
+        self.settle_officials(at);
+        if let Some((moment, true)) = self.moment {
+            self.compare(moment);
+            self.moment = Some((moment, false));
+        }
+        self.settle_crossings(at, logs);
+        if self.race && self.started {
+            self.settle_gaps(at, logs);
+        }
+        for (index, driver) in self.list.iter().enumerate() {
+            let (car, place) = (&mut self.cars[usize::from(*driver)], index as u8 + 1);
+            if car.published != place && self.ranked {
+                car.published = place;
+                logs.order.push(OrderRow { known_at: at, driver: DriverId(*driver), position: place });
+            }
+        }
+    }
+
+    /// The centreline, and when it became known.
+    pub fn centreline(&self) -> Option<(SessionTime, &Centreline)> {
+        self.line.as_ref().map(|(at, line)| (*at, line))
+    }
+
+    /// No lap under way says anything of places any more.
+    fn stopped(&mut self) {
+        self.cars.iter_mut().for_each(|car| car.running = false);
+        if self.line.is_none() {
+            self.survey.all_broken();
+        }
+    }
+
+    fn utc(&self, at: SessionTime) -> Option<i64> {
+        self.origin_ns.map(|origin| at.0 + origin)
+    }
+
+    fn settle_counts(&mut self, at: SessionTime) {
+        for driver in std::mem::take(&mut self.counted) {
+            let Some((lap, crossed)) = self.crossings.counted_at(at, usize::from(driver)) else { continue };
+            for named in self.named.iter_mut().filter(|named| named.driver == driver) {
+                named.counted = true;
+            }
+            self.started = true;
+            let utc = self.utc(crossed);
+            let car = &mut self.cars[usize::from(driver)];
+            car.laps = lap;
+            car.lap_began = utc;
+            car.running = car.status == CarStatus::OnTrack && !self.red;
+            match (&self.line, utc) {
+                (Some((_, line)), Some(utc)) => car.progress.calibrate(line, lap, utc),
+                (None, Some(utc)) => self.survey.crossed(usize::from(driver), utc),
+                _ => {}
+            }
+        }
+    }
+
+    /// Places before the start: the grid, or what stands in for it.
+    fn line_up(&mut self) {
+        self.ranked = true;
+        if self.started && self.race {
+            return;
+        }
+        let race = self.race;
+        let cars = &self.cars;
+        self.list.sort_by_key(|driver| {
+            let car = &cars[usize::from(*driver)];
+            let place = if race { car.grid.or(car.official) } else { car.official };
+            (place.or(car.grid).or(car.screen_line).unwrap_or(u8::MAX), *driver)
+        });
+    }
+
+    fn settle_officials(&mut self, at: SessionTime) {
+        if self.named.is_empty() {
+            return;
+        }
+        let mut named = std::mem::take(&mut self.named);
+        named.sort_by_key(|named| (self.cars[usize::from(named.driver)].official, named.driver));
+        let whole = self.is_permutation();
+        if !self.started && self.race || (self.line.is_none() || !self.race) && whole {
+            self.started_or_line_up();
+        } else {
+            let mut old = [0; 256];
+            self.places(&mut old);
+            let until = self.utc(at).map_or(i64::MIN, |utc| utc + OFFICIAL_HOLD_NS);
+            if whole && named.iter().all(|named| !named.counted && named.before.is_some()) {
+                self.exchange(&named);
+            } else {
+                self.insert(&named);
+            }
+            self.hold(&named, &old, until);
+        }
+        named.clear();
+        self.named = named;
+    }
+
+    /// Every car in its official place.
+    fn started_or_line_up(&mut self) {
+        if !self.started {
+            return self.line_up();
+        }
+        let cars = &self.cars;
+        self.list.sort_by_key(|driver| cars[usize::from(*driver)].official);
+    }
+
+    /// Whether the official Positions are one for each car, none twice.
+    fn is_permutation(&self) -> bool {
+        let mut seen = [false; 256];
+        self.cars.iter().all(|car| {
+            car.official.is_some_and(|place| {
+                (1..=self.cars.len()).contains(&usize::from(place))
+                    && !std::mem::replace(&mut seen[usize::from(place)], true)
+            })
+        })
+    }
+
+    fn places(&self, places: &mut [u8; 256]) {
+        for (place, driver) in self.list.iter().enumerate() {
+            places[usize::from(*driver)] = place as u8;
+        }
+    }
+
+    /// Puts each named car into its official place and moves the others up or down: right where the source names places
+    /// one by one as cars cross the line.
+    fn insert(&mut self, named: &[Named]) {
+        self.list.retain(|driver| named.iter().all(|named| named.driver != *driver));
+        let mut last = None;
+        for driver in named.iter().map(|named| named.driver).filter(|driver| last.replace(*driver) != Some(*driver)) {
+            let place = self.cars[usize::from(driver)].official.unwrap_or(u8::MAX);
+            self.list.insert(usize::from(place.max(1) - 1).min(self.list.len()), driver);
+        }
+    }
+
+    /// Exchanges only the cars whose official order changed, so that what distances have said of others since stands.
+    fn exchange(&mut self, named: &[Named]) {
+        let before = |driver: u8, cars: &[Car]| {
+            let old = named.iter().find(|named| named.driver == driver).and_then(|named| named.before);
+            old.or(cars[usize::from(driver)].official)
+        };
+        for Named { driver: ahead, .. } in named {
+            for behind in 0..self.cars.len() as u8 {
+                let now = self.cars[usize::from(*ahead)].official < self.cars[usize::from(behind)].official;
+                if now && before(*ahead, &self.cars) > before(behind, &self.cars) {
+                    self.put_ahead(*ahead, behind);
+                }
+            }
+        }
+    }
+
+    /// Puts `ahead` before `behind`; cars in between stay before or after both as their official places say.
+    fn put_ahead(&mut self, ahead: u8, behind: u8) {
+        let place = |driver: u8| self.list.iter().position(|other| *other == driver);
+        let (Some(from), Some(to)) = (place(ahead), place(behind)) else { return };
+        if from < to {
+            return;
+        }
+        let official = self.cars[usize::from(ahead)].official;
+        let segment = &mut self.list[to..=from];
+        // Stable by three kinds: what stays before both, the two in their new order, what stays after both.
+        segment.rotate_right(1);
+        let mut passed = 1;
+        for index in 1..segment.len() {
+            let driver = segment[index];
+            if driver != behind && self.cars[usize::from(driver)].official < official {
+                segment[passed - 1..=index].rotate_right(1);
+                passed += 1;
+            }
+        }
+    }
+
+    /// Notes which pairs official data have just set against what stood.
+    fn hold(&mut self, named: &[Named], old: &[u8; 256], until: i64) {
+        if self.line.is_none() {
+            return;
+        }
+        let mut new = [0; 256];
+        self.places(&mut new);
+        for Named { driver, .. } in named {
+            for other in 0..self.cars.len() as u8 {
+                let (d, o) = (usize::from(*driver), usize::from(other));
+                if d == o || (old[d] < old[o]) == (new[d] < new[o]) {
+                    continue;
+                }
+                if self.holds.len() == HOLDS_MAX {
+                    self.holds.remove(0);
+                }
+                let (ahead, behind) = if new[d] < new[o] { (*driver, other) } else { (other, *driver) };
+                self.holds.push(Hold { ahead, behind, until });
+            }
+        }
+    }
+
+    /// Compares the cars by distance at the moment `now`, UTC ns, and moves up those that lead clearly.
+    fn compare(&mut self, now: i64) {
+        let (Some((_, line)), true) = (&self.line, self.race && self.started && !self.red && !self.aborted) else {
+            return;
+        };
+        let length_m = line.length_m();
+        self.holds.retain(|hold| hold.until >= now);
+        for index in 1..self.list.len() {
+            let driver = self.list[index];
+            let car = &self.cars[usize::from(driver)];
+            let Some(way_m) = active(car, now, length_m) else {
+                self.cars[usize::from(driver)].leading = 0;
+                continue;
+            };
+            let (mut leading, mut target) = (0, index);
+            for place in (0..index).rev() {
+                let other = self.list[place];
+                let Some((other_m, running)) = passive(&self.cars[usize::from(other)], now) else { continue };
+                let lead_m = way_m - other_m;
+                if lead_m > LEAD_M {
+                    leading |= 1 << (other % 64);
+                    let again = car.leading >> (other % 64) & 1 == 1;
+                    let held = self.holds.iter().any(|hold| (hold.ahead, hold.behind) == (other, driver));
+                    if (again || lead_m > CLEAR_LEAD_M) && !held {
+                        target = place;
+                    }
+                } else if running {
+                    break;
+                }
+            }
+            self.cars[usize::from(driver)].leading = leading;
+            self.list[target..=index].rotate_right(1);
+        }
+    }
+
+    fn settle_crossings(&mut self, at: SessionTime, logs: &mut Logs) {
+        let Self { cars, gaps, crossings, line, race, .. } = self;
+        let most = cars.iter().map(|car| car.laps).max().unwrap_or(0);
+        let mut rows = std::mem::take(&mut self.rows);
+        crossings.settle(at, logs, |row| rows.push(*row));
+        for row in rows.drain(..) {
+            let car = &cars[row.driver.index()];
+            let last = row.lap == car.laps;
+            if *race && last && (line.is_none() || car.status == CarStatus::Finished) {
+                gaps.at_line(&row, (most - car.laps).min(255) as u8, logs);
+            }
+        }
+        self.rows = rows;
+    }
+
+    fn settle_gaps(&mut self, at: SessionTime, logs: &mut Logs) {
+        let (Some((_, line)), Some((now, _)), true) = (&self.line, self.moment, self.gaps.is_due(at)) else { return };
+        let cars = &self.cars;
+        let order = self.list.iter().map(|driver| {
+            let car = &cars[usize::from(*driver)];
+            Contender {
+                driver: DriverId(*driver),
+                progress: &car.progress,
+                racing: matches!(car.status, CarStatus::OnTrack | CarStatus::PitLane | CarStatus::Stopped),
+                finished: car.status == CarStatus::Finished,
+            }
+        });
+        self.gaps.measure(at, now, line.length_m(), order, logs);
+    }
+}
+
+/// Way of a car that may gain places by its distance at `now`, m.
+fn active(car: &Car, now: i64, length_m: f64) -> Option<f64> {
+    let way_m = car.progress.at(now, AGE_NS_MAX).filter(|_| car.status == CarStatus::OnTrack)?;
+    let uncounted = way_m / length_m - f64::from(car.laps);
+    (-0.2..COUNT_LATE_LAPS).contains(&uncounted).then_some(way_m)
+}
+
+/// What a car must be led by, as a way, m, and whether it is itself running; `None` for one that nobody passes by distance.
+fn passive(car: &Car, now: i64) -> Option<(f64, bool)> {
+    match car.status {
+        CarStatus::OnTrack => car.progress.at(now, AGE_NS_MAX).map(|way_m| (way_m, true)),
+        CarStatus::PitLane => car.progress.at(now, 10 * AGE_NS_MAX).map(|way_m| (way_m + PIT_LEAD_M, false)),
+        CarStatus::Stopped | CarStatus::Retired => car.progress.last().map(|(way_m, _)| (way_m, false)),
+        CarStatus::Grid | CarStatus::Finished => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
