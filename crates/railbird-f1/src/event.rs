@@ -28,7 +28,7 @@ impl SessionTime {
 }
 
 /// A driver, as an index into the session's drivers in order of first appearance in `DriverList`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct DriverId(pub u8);
 
 impl DriverId {

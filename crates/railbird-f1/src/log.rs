@@ -181,6 +181,21 @@ pub struct LapRow {
     pub value: f64,
 }
 
+/// Compounds that the source prints; what it prints besides is `UNKNOWN`.
+pub const COMPOUNDS: [&str; 11] = [
+    "UNKNOWN",
+    "SOFT",
+    "MEDIUM",
+    "HARD",
+    "INTERMEDIATE",
+    "WET",
+    "HYPERSOFT",
+    "ULTRASOFT",
+    "SUPERSOFT",
+    "SUPERHARD",
+    "TEST_UNKNOWN",
+];
+
 /// Fields of a lap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
@@ -223,7 +238,7 @@ pub enum LapField {
     Stint = 17,
     /// Laps on the set at the end of the lap, laps of earlier use included.
     TyreLife = 18,
-    /// Compound, as an index into [`COMPOUNDS`](crate::COMPOUNDS).
+    /// Compound, as an index into [`COMPOUNDS`].
     Compound = 19,
     /// Whether the set was new when fitted.
     FreshTyre = 20,

@@ -4,6 +4,7 @@
 //! records received up to it, so the logs of a cut recording are the cut logs of the whole one.
 
 mod cars;
+mod gaps;
 mod samples;
 
 use crate::decode::Rejected;
@@ -16,6 +17,7 @@ use crate::session::Driver;
 
 pub use self::laps::LapFold;
 pub use self::order::OrderFold;
+pub(crate) use self::laps::Deletion;
 pub(crate) use self::samples::{Moment, Samples};
 
 mod laps;
