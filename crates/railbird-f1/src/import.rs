@@ -364,7 +364,7 @@ fn describe(
             records,
             car_samples: session.columns.iter().map(|columns| columns.car.len() as u64).sum(),
             position_samples: session.columns.iter().map(|columns| columns.position.len() as u64).sum(),
-            laps: crate::laps::laps(session, None).len() as u64,
+            laps: crate::laps::laps(session, None).laps.len() as u64,
             crossings: session.logs.crossings.len() as u64,
             events,
             gaps,

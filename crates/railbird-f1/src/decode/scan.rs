@@ -23,6 +23,7 @@ impl<'a> Scan<'a> {
         Self { text, at: 0 }
     }
 
+    #[inline]
     fn peek(&mut self) -> Result<u8> {
         while let Some(&byte) = self.text.get(self.at) {
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
@@ -33,6 +34,7 @@ impl<'a> Scan<'a> {
         Err(Malformed)
     }
 
+    #[inline]
     fn eat(&mut self, wanted: u8) -> Result<bool> {
         let found = self.peek()? == wanted;
         self.at += usize::from(found);
@@ -44,6 +46,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Text of a string, escapes left as they are.
+    #[inline]
     pub(crate) fn string(&mut self) -> Result<&'a [u8]> {
         self.expect(b'"')?;
         let start = self.at;
@@ -158,6 +161,46 @@ impl<'a> Scan<'a> {
         } else {
             Err(Malformed)
         }
+    }
+
+    /// Passes over `text` if it stands exactly here, white space not allowed for.
+    #[inline]
+    pub(crate) fn literal(&mut self, text: &[u8]) -> bool {
+        let found = self.text[self.at..].starts_with(text);
+        self.at += if found { text.len() } else { 0 };
+        found
+    }
+
+    /// An integer of at most seven digits that stands exactly here.
+    #[inline]
+    pub(crate) fn short_integer(&mut self) -> Option<i64> {
+        let mut at = self.at;
+        let negative = self.text.get(at) == Some(&b'-');
+        at += usize::from(negative);
+        let (start, mut value) = (at, 0i64);
+        while let Some(digit) = self.text.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+            value = value * 10 + i64::from(digit);
+            at += 1;
+            if at - start > 7 {
+                return None;
+            }
+        }
+        if at == start {
+            return None;
+        }
+        self.at = at;
+        Some(if negative { -value } else { value })
+    }
+
+    /// Runs `read`; where it gives nothing, goes back to where it began.
+    #[inline]
+    pub(crate) fn attempt<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        let start = self.at;
+        let found = read(self);
+        if found.is_none() {
+            self.at = start;
+        }
+        found
     }
 
     /// Asserts that only white space is left.

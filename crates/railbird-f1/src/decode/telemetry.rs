@@ -115,6 +115,9 @@ pub(crate) fn cars(text: &[u8], bad: &mut BadSamples) -> Result<Vec<CarEntry>, M
 
 fn car(scan: &mut Scan<'_>, bad: &mut BadSamples) -> Result<Option<CarSample>, Malformed> {
     let mut channels = [None::<i64>; 6];
+    if let Some(found) = scan.attempt(channels_as_written) {
+        return Ok(car_sample(found.map(Some), bad));
+    }
     scan.object(|scan, key| {
         if key != b"Channels" {
             return scan.skip();
@@ -136,9 +139,27 @@ fn car(scan: &mut Scan<'_>, bad: &mut BadSamples) -> Result<Option<CarSample>, M
             Ok(())
         })
     })?;
+    Ok(car_sample(channels, bad))
+}
+
+/// The channels in the one form in which the source has written them for years: half the time of the general scan.
+fn channels_as_written(scan: &mut Scan<'_>) -> Option<[i64; 6]> {
+    let mut channels = [0; 6];
+    let keys: [&[u8]; 6] = [b"{\"Channels\":{\"0\":", b",\"2\":", b",\"3\":", b",\"4\":", b",\"5\":", b",\"45\":"];
+    for (channel, key) in channels.iter_mut().zip(keys) {
+        if !scan.literal(key) {
+            return None;
+        }
+        *channel = scan.short_integer()?;
+    }
+    scan.literal(b"}}").then_some(channels)
+}
+
+/// A sample of channels that are all there and in range.
+fn car_sample(channels: [Option<i64>; 6], bad: &mut BadSamples) -> Option<CarSample> {
     let [Some(rpm), Some(speed), Some(gear), Some(throttle), Some(brake), drs] = channels else {
         bad.count("channel_missing");
-        return Ok(None);
+        return None;
     };
     // 104 in throttle and brake is the source's own "no reading", and gears up to 128 are glitches that real sessions hold:
     // a sample is kept as it came unless a value cannot be one at all.
@@ -150,16 +171,16 @@ fn car(scan: &mut Scan<'_>, bad: &mut BadSamples) -> Result<Option<CarSample>, M
         && (0..=254).contains(&drs.unwrap_or(0));
     if !in_range {
         bad.count("car_value_out_of_range");
-        return Ok(None);
+        return None;
     }
-    Ok(Some(CarSample {
+    Some(CarSample {
         rpm: rpm as u16,
         speed: speed as u16,
         gear: gear as u8,
         throttle: throttle as u8,
         brake: brake as u8,
         drs: drs.map(|drs| drs as u8),
-    }))
+    })
 }
 
 /// Parses a `Position` record.
@@ -201,6 +222,9 @@ pub(crate) fn positions(text: &[u8], bad: &mut BadSamples) -> Result<Vec<Positio
 }
 
 fn position(scan: &mut Scan<'_>, bad: &mut BadSamples) -> Result<Option<PositionSample>, Malformed> {
+    if let Some((place, on_track)) = scan.attempt(position_as_written) {
+        return Ok(position_sample(place.map(Some), on_track, bad));
+    }
     let (mut place, mut on_track) = ([None::<i64>; 3], false);
     scan.object(|scan, key| {
         let slot = match key {
@@ -216,19 +240,101 @@ fn position(scan: &mut Scan<'_>, bad: &mut BadSamples) -> Result<Option<Position
         place[slot] = scan.integer()?;
         Ok(())
     })?;
+    Ok(position_sample(place, on_track, bad))
+}
+
+/// A position in the one form in which the source has written it for years.
+fn position_as_written(scan: &mut Scan<'_>) -> Option<([i64; 3], bool)> {
+    let on_track = scan.literal(b"{\"Status\":\"OnTrack\"");
+    if !on_track && !scan.literal(b"{\"Status\":\"OffTrack\"") {
+        return None;
+    }
+    let mut place = [0; 3];
+    let keys: [&[u8]; 3] = [b",\"X\":", b",\"Y\":", b",\"Z\":"];
+    for (coordinate, key) in place.iter_mut().zip(keys) {
+        if !scan.literal(key) {
+            return None;
+        }
+        *coordinate = scan.short_integer()?;
+    }
+    scan.literal(b"}").then_some((place, on_track))
+}
+
+/// A position whose coordinates are all there and in range.
+fn position_sample(place: [Option<i64>; 3], on_track: bool, bad: &mut BadSamples) -> Option<PositionSample> {
     let [Some(x), Some(y), Some(z)] = place else {
         bad.count("coordinate_missing");
-        return Ok(None);
+        return None;
     };
     // 100 km: no circuit is larger, and sums of squares stay exact.
     if [x, y, z].iter().any(|value| value.abs() > 1_000_000) {
         bad.count("position_out_of_range");
-        return Ok(None);
+        return None;
     }
-    Ok(Some(PositionSample { x: x as i32, y: y as i32, z: z as i32, on_track }))
+    Some(PositionSample { x: x as i32, y: y as i32, z: z as i32, on_track })
 }
 
 fn racing_number(text: &[u8]) -> Option<RacingNumber> {
     let number: u16 = std::str::from_utf8(text).ok()?.parse().ok()?;
     (1..=999).contains(&number).then_some(RacingNumber(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The plain reading, against which the fast form is checked.
+    fn spaced(text: &str) -> String {
+        text.replace(':', ": ").replace("2025-03-16T05: 29: 54", "2025-03-16T05:29:54")
+    }
+
+    #[track_caller]
+    fn check_cars(text: &str, want: &str) {
+        for text in [text.to_owned(), spaced(text)] {
+            let mut bad = BadSamples::default();
+            let entries = cars(text.as_bytes(), &mut bad).map(|entries| {
+                entries.iter().map(|entry| format!("{:?}", entry.cars.iter().map(|(number, car)| {
+                    (number.0, [i64::from(car.rpm), i64::from(car.speed), i64::from(car.gear), i64::from(car.drs.unwrap_or(255))])
+                }).collect::<Vec<_>>())).collect::<String>()
+            });
+            assert_eq!(format!("{entries:?} {:?}", bad.0), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_both_forms_alike_and_counts_what_cannot_be_used() {
+        let record = |car: &str| format!(r#"{{"Entries":[{{"Utc":"2025-03-16T05:29:54.287Z","Cars":{{"23":{car}}}}}]}}"#);
+        check_cars(
+            &record(r#"{"Channels":{"0":9346,"2":107,"3":2,"4":38,"5":0,"45":0}}"#),
+            r#"Ok("[(23, [9346, 107, 2, 0])]") []"#,
+        );
+        check_cars(
+            &record(r#"{"Channels":{"0":9346,"2":107,"3":2,"4":38,"5":0}}"#),
+            r#"Ok("[(23, [9346, 107, 2, 255])]") []"#,
+        );
+        check_cars(
+            &record(r#"{"Channels":{"0":9346,"2":107,"3":2,"4":38,"5":0,"45":0,"99":1}}"#),
+            r#"Ok("[(23, [9346, 107, 2, 0])]") [("unknown_channel", 1)]"#,
+        );
+        check_cars(&record(r#"{"Channels":{"0":9346}}"#), r#"Ok("[]") [("channel_missing", 1)]"#);
+        check_cars(
+            &record(r#"{"Channels":{"0":-1,"2":107,"3":2,"4":38,"5":0,"45":0}}"#),
+            r#"Ok("[]") [("car_value_out_of_range", 1)]"#,
+        );
+        check_cars(&record("{"), "Err(Malformed) []");
+        check_cars(r#"{"Entries":[{"Utc":"yesterday","Cars":{}}]}"#, r#"Ok("") [("bad_sample_time", 1)]"#);
+    }
+
+    #[test]
+    fn a_deflate_bomb_is_refused_at_the_bound() {
+        let plain = vec![b' '; RECORD_BYTES_MAX * 8];
+        let mut packed = vec![0; 1 << 20];
+        let length = libdeflater::Compressor::new(libdeflater::CompressionLvl::best())
+            .deflate_compress(&plain, &mut packed)
+            .expect("zeros are small");
+        let base64 = base64_simd::STANDARD.encode_to_string(&packed[..length]);
+        assert_eq!(Inflate::new().open(base64.as_bytes()).err(), Some(Unopened::TooLarge));
+        assert_eq!(Inflate::new().open(b"***").err(), Some(Unopened::Base64));
+        assert_eq!(Inflate::new().open(b"AAAA").err(), Some(Unopened::Deflate));
+    }
 }
