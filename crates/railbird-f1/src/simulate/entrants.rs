@@ -133,7 +133,10 @@ pub(super) fn entrants(seed: u64, count: usize) -> Vec<Entrant> {
     random.shuffle(&mut numbers);
     let mut names: Vec<_> = NAMES.to_vec();
     random.shuffle(&mut names);
-    let entrant = |(index, ((first_name, last_name, country), number)): (usize, ((&'static str, &'static str, &'static str), u16))| Entrant {
+    let entrant = |(index, ((first_name, last_name, country), number)): (
+        usize,
+        ((&'static str, &'static str, &'static str), u16),
+    )| Entrant {
         number,
         code: last_name.chars().take(3).map(|letter| plain(letter.to_ascii_uppercase())).collect(),
         first_name,

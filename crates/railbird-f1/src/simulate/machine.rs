@@ -52,18 +52,17 @@ impl SpeedProfile {
         let next = self.speeds[(index + 1) % self.speeds.len()];
         self.speeds[index] + (next - self.speeds[index]) * (position - index as f64)
     }
-
-    /// Time of a lap at these speeds, s.
-    pub(super) fn lap_time(&self) -> f64 {
-        self.speeds.iter().map(|speed| self.step / speed).sum()
-    }
 }
 
 /// Speed in a bend of `curvature` 1/m: grip grows with the square of speed, as downforce does.
 fn grip_limit(curvature: f64) -> f64 {
     let bend = curvature.abs();
     let (grip, downforce) = (17.0, 0.0042);
-    if bend <= downforce + grip / (SPEED_MAX * SPEED_MAX) { SPEED_MAX } else { (grip / (bend - downforce)).sqrt().min(SPEED_MAX) }
+    if bend <= downforce + grip / (SPEED_MAX * SPEED_MAX) {
+        SPEED_MAX
+    } else {
+        (grip / (bend - downforce)).sqrt().min(SPEED_MAX)
+    }
 }
 
 /// What the instruments of a car read.

@@ -60,10 +60,16 @@ pub(super) struct Motion {
 /// A car's motion from time zero on.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trajectory {
+    begin: f64,
     knots: Vec<Knot>,
 }
 
 impl Trajectory {
+    /// An empty trajectory whose first knot stands at `begin` s.
+    pub(super) fn beginning(begin: f64) -> Self {
+        Self { begin, knots: Vec::new() }
+    }
+
     /// Adds the knot that follows. Its distance is that which constant acceleration since the last one gives.
     pub(super) fn push(&mut self, speed: f64, start: f64, offset: f64, doing: Doing, drs: u8) -> f64 {
         let distance = self.knots.last().map_or(start, |last| last.distance + 0.5 * (last.speed + speed) * KNOT_S);
@@ -71,13 +77,9 @@ impl Trajectory {
         distance
     }
 
-    /// Time of the last knot, s.
-    pub(super) fn end(&self) -> f64 {
-        self.knots.len().saturating_sub(1) as f64 * KNOT_S
-    }
-
     /// The car `time` s after time zero, within the trajectory.
     pub(super) fn at(&self, time: f64) -> Motion {
+        let time = time - self.begin;
         let index = ((time / KNOT_S).max(0.0) as usize).min(self.knots.len().saturating_sub(2));
         let (a, b) = (self.knots[index], self.knots[(index + 1).min(self.knots.len() - 1)]);
         let since = (time - index as f64 * KNOT_S).clamp(0.0, KNOT_S);
@@ -114,14 +116,14 @@ impl Trajectory {
     fn time_within(&self, after: usize, distance: f64) -> Option<f64> {
         let b = self.knots.get(after)?;
         if after == 0 || b.distance == distance {
-            return Some(after as f64 * KNOT_S);
+            return Some(self.begin + after as f64 * KNOT_S);
         }
         let a = self.knots[after - 1];
         let (ahead, acceleration) = (distance - a.distance, (b.speed - a.speed) / KNOT_S);
         // The root of a.speed·t + acceleration·t²/2 = ahead in the form that does not cancel.
         let root = (a.speed * a.speed + 2.0 * acceleration * ahead).max(0.0).sqrt();
         let since = if a.speed + root > 0.0 { 2.0 * ahead / (a.speed + root) } else { KNOT_S };
-        Some((after - 1) as f64 * KNOT_S + since.clamp(0.0, KNOT_S))
+        Some(self.begin + (after - 1) as f64 * KNOT_S + since.clamp(0.0, KNOT_S))
     }
 
     /// The knots.

@@ -196,7 +196,8 @@ impl Track {
         let mut apexes: Vec<usize> = Vec::new();
         for i in 0..count {
             let reach = (35.0 / self.step) as usize;
-            let is_peak = bend(i) > 1.0 / 220.0 && (1..=reach).all(|d| bend(i) > bend(i + d) && bend(i) >= bend(i + count - d));
+            let is_peak =
+                bend(i) > 1.0 / 220.0 && (1..=reach).all(|d| bend(i) > bend(i + d) && bend(i) >= bend(i + count - d));
             if is_peak {
                 apexes.push(i);
             }
@@ -256,16 +257,37 @@ fn draw(random: &mut Random) -> Vec<[f64; 2]> {
     let (begin, end) = (-24.0_f64, 204.0_f64);
     for i in 0..around {
         let angle = (begin + (end - begin) * (i as f64 + 0.5 + random.range(-0.24, 0.24)) / around as f64).to_radians();
-        let swing = random.range(0.08, 0.40);
+        let swing = random.range(0.05, 0.42);
         let radius = if i % 2 == 0 { 0.98 + swing } else { 0.94 - swing };
         control.push([radius * 1.15 * angle.cos(), radius * 0.85 * angle.sin()]);
     }
+    let control = straighten(control, random);
     let scale = random.range(4_700.0, 5_500.0);
     let fine = spline(&control, 96);
     let count = fine.len();
     let length: f64 = (0..count).map(|i| distance(fine[i], fine[(i + 1) % count])).sum();
     let fine: Vec<[f64; 2]> = fine.iter().map(|p| [p[0] * scale / length, p[1] * scale / length]).collect();
     resample(&fine, scale.round() as usize)
+}
+
+/// Puts two points on each of a few sides of the control polygon: four in a row make a straight.
+fn straighten(control: Vec<[f64; 2]>, random: &mut Random) -> Vec<[f64; 2]> {
+    let count = control.len();
+    let side = |i: usize| distance(control[i], control[(i + 1) % count]);
+    let mut sides: Vec<usize> = (5..count).collect();
+    sides.sort_by(|a, b| side(*b).total_cmp(&side(*a)));
+    sides.truncate(3 + random.index(2));
+    let mut points = Vec::with_capacity(count + 2 * sides.len());
+    for i in 0..count {
+        points.push(control[i]);
+        if sides.contains(&i) {
+            let (a, b) = (control[i], control[(i + 1) % count]);
+            for part in [0.27, 0.73] {
+                points.push([a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part]);
+            }
+        }
+    }
+    points
 }
 
 /// A closed uniform cubic B-spline, `parts` points a span.
@@ -321,6 +343,12 @@ fn is_drivable(path: &[[f64; 2]]) -> bool {
     }
     let tight = bends.windows(2).filter(|pair| pair[0].abs() < 1.0 / 120.0 && pair[1].abs() >= 1.0 / 120.0).count();
     if !(8..=20).contains(&tight) {
+        return false;
+    }
+    // Three straights besides the bends: long runs of nearly no curvature, the start-finish straight among them.
+    let straight = |from: usize| (0..230).all(|d| bends[(from + d) % count].abs() < 1.0 / 450.0);
+    let begins = (0..count).filter(|&i| bends[(i + count - 1) % count].abs() >= 1.0 / 450.0 && straight(i)).count();
+    if begins < 3 {
         return false;
     }
     let coarse: Vec<[f64; 2]> = path.iter().copied().step_by(15).collect();
