@@ -128,12 +128,13 @@ impl Frames {
         };
         let first = utc(<[Ts]>::first).min().map(|utc| session.time_of(utc));
         let last = utc(<[Ts]>::last).max().map(|utc| session.time_of(utc));
+        let line = session.logs.crossings.iter().map(|row| row.at).max();
         let start = started.or(first).unwrap_or_default();
         let cars = (0..session.drivers.len()).into_par_iter().map(|driver| CarTracks::new(&session, driver)).collect();
         Self {
             version: version.to_owned(),
             start,
-            end: last.unwrap_or(session.end).max(start),
+            end: last.max(line).unwrap_or(session.end).max(start),
             cars,
             lap_count: Steps::new(
                 session.logs.lap_count.iter().filter_map(|row| Some((row.known_at, row.count.current?))),
@@ -153,7 +154,7 @@ impl Frames {
         SessionTime(self.start.0 + (n as i128 * 1_000_000_000 / rate as i128) as i64)
     }
 
-    /// Number of frames at `rate`: the last one is not after the last sample.
+    /// Number of frames at `rate`: the last one is not after the last sample and the last crossing of the line.
     pub const fn count(&self, rate: u32) -> u64 {
         ((self.end.0 - self.start.0) as i128 * rate as i128 / 1_000_000_000) as u64 + 1
     }

@@ -6,33 +6,41 @@
 //!
 //! Invariant: nothing here does I/O. Bytes, rows and instants in; rows and finished bytes out.
 
+mod classification;
 mod codec;
 mod columns;
 // mod compare;
 mod decode;
 mod event;
+mod frame;
 mod geometry;
 mod import;
 mod laps;
 mod log;
+mod offer;
 // mod sectors;
 mod session;
 pub mod simulate;
 mod source;
 mod state;
+mod table;
 mod telemetry;
 
+pub use classification::*;
 pub use codec::*;
 pub use columns::*;
 // pub use compare::*;
 pub use decode::*;
 pub use event::*;
+pub use frame::*;
 pub use geometry::*;
 pub use import::*;
 pub use laps::*;
 pub use log::*;
+pub use offer::*;
 // pub use sectors::*;
 pub use session::*;
 pub use source::*;
 pub use state::*;
+pub use table::*;
 pub use telemetry::*;

@@ -17,6 +17,7 @@ use crate::source::Stream;
 pub fn recording(file: &str, bytes: &[u8]) -> (Decoded, Option<Ts>) {
     let mut decoded = Decoded::default();
     let (mut origin, mut latest) = (None, SessionTime(0));
+    let mut latest_of = std::collections::BTreeMap::new();
     let mut inflate = Inflate::new();
     let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     for (index, line) in lines(body).into_iter().enumerate() {
@@ -32,10 +33,12 @@ pub fn recording(file: &str, bytes: &[u8]) -> (Decoded, Option<Ts>) {
         for message in messages {
             let mut bad = BadSamples::default();
             match read(&message, &mut inflate, &mut bad) {
-                Ok(Some((utc, event))) => {
+                Ok(Some((stream, utc, event))) => {
                     let zero = *origin.get_or_insert(utc);
                     let stamp = SessionTime(utc.0.saturating_sub(zero.0));
-                    if stamp < latest {
+                    // Streams overtake one another on their way; within one, time runs forward.
+                    let before = latest_of.insert(stream, stamp);
+                    if before.is_some_and(|before| stamp < before) {
                         decoded.rejected.count("stamp_backward", place);
                     }
                     latest = latest.max(stamp);
@@ -75,7 +78,7 @@ fn messages(line: &[u8]) -> Result<Vec<Value>, &'static str> {
     }
 }
 
-type Read = Result<Option<(Ts, crate::event::Event)>, &'static str>;
+type Read = Result<Option<(Stream, Ts, crate::event::Event)>, &'static str>;
 
 fn read(message: &Value, inflate: &mut Inflate, bad: &mut BadSamples) -> Read {
     let topic = message.get(0).and_then(Value::as_str).ok_or("not_a_message")?;
@@ -88,7 +91,7 @@ fn read(message: &Value, inflate: &mut Inflate, bad: &mut BadSamples) -> Read {
     } else {
         keyed::event(stream, payload).ok_or("unexpected_form")?
     };
-    Ok(Some((utc, event)))
+    Ok(Some((stream, utc, event)))
 }
 
 /// Rewrites a literal of Python lists, dictionaries, strings, numbers, `True`, `False` and `None` as JSON.

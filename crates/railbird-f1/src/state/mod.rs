@@ -178,7 +178,6 @@ impl State {
         }
         for (number, line) in &delta.lines {
             let Some(driver) = self.introduced(at, *number) else { continue };
-            let laps_before = self.cars.lap(driver);
             self.cars.line(at, driver, line, &mut self.logs);
             self.refresh(at, driver);
             if let Some(position) = line.position {
@@ -190,7 +189,6 @@ impl State {
             }
             if let Some(laps) = line.number_of_laps {
                 self.order.laps_completed(at, driver, laps);
-                debug_assert!(laps_before <= u16::MAX);
             }
             self.laps.line(at, driver, line, &mut self.logs);
         }
@@ -237,7 +235,8 @@ impl State {
             self.rejected.count("unknown_driver", || format!("car {} at {:.3} s", number.0, at.seconds()));
             return None;
         }
-        self.introduced(at, number)
+        // Safety and medical cars have numbers above 99.
+        if number.0 > 99 { None } else { self.introduced(at, number) }
     }
 
     /// The driver of a number in a stream that may introduce one.

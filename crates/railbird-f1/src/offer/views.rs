@@ -1,0 +1,172 @@
+//! Routes that read an opened session.
+
+use std::sync::Arc;
+
+use railbird_publish::{Call, Refusal, RefusalKind, Reply, Route};
+use serde_json::json;
+
+use super::{Library, bad_call, blocking, not_found, open_call, query, refusal, session_parameter};
+use crate::classification::classification;
+use crate::event::{DriverId, SessionTime};
+use crate::laps::{Lap, LapTable, laps};
+use crate::session::Session;
+use crate::table::{Table, TableFormat};
+use crate::telemetry::{Curve, lap_telemetry};
+
+/// Most laps whose telemetry one call may ask for.
+const TELEMETRY_LAPS_MAX: usize = 100;
+
+pub(super) fn routes(library: &Arc<dyn Library>) -> Vec<Route> {
+    let object = || Some(json!({"type": "object"}));
+    let drivers = || query("drivers", "Codes or racing numbers, separated by commas: NOR,81");
+    let lap_numbers = || query("laps", "Lap numbers and ranges, separated by commas: 1-10,21");
+    let driver = || query("driver", "Codes or racing numbers, separated by commas: NOR,81");
+    let lap = || query("lap", "Lap numbers and ranges, separated by commas: 21 or 20-22");
+    vec![
+        Route {
+            parameters: vec![
+                session_parameter(),
+                drivers(),
+                lap_numbers(),
+                query("as_of", "Session time in seconds: only what was known then; all where not given"),
+            ],
+            schema: object(),
+            ..blocking(
+                "/api/f1/sessions/{session}/laps",
+                "Laps with FastF1's columns, times in seconds",
+                library,
+                |library, call| {
+                    let opened = open_call(library, call)?;
+                    Reply::json(&json!({ "laps": chosen(&opened.session, call, ["drivers", "laps"])?.laps }))
+                },
+            )
+        },
+        Route {
+            parameters: vec![session_parameter()],
+            schema: object(),
+            ..blocking(
+                "/api/f1/sessions/{session}/classification",
+                "The order at the end, by official positions",
+                library,
+                |library, call| {
+                    let opened = open_call(library, call)?;
+                    Reply::json(&json!({ "classification": classification(&opened.session) }))
+                },
+            )
+        },
+        Route {
+            parameters: vec![session_parameter(), driver(), lap()],
+            schema: object(),
+            ..blocking(
+                "/api/f1/sessions/{session}/telemetry",
+                "Car and position samples of laps on one clock, with FastF1's columns",
+                library,
+                |library, call| {
+                    let opened = open_call(library, call)?;
+                    let laps = telemetry_laps(&opened.session, call)?;
+                    let rows: Vec<_> = laps
+                        .iter()
+                        .map(|lap| {
+                            let columns = Table::telemetry(&lap_telemetry(&opened.session, lap, Curve::Spline));
+                            json!({ "driver": lap.code, "lap": lap.lap_number, "columns": columns })
+                        })
+                        .collect();
+                    Reply::json(&json!({ "telemetry": rows }))
+                },
+            )
+        },
+        Route {
+            parameters: vec![
+                session_parameter(),
+                query("format", "csv, arrow or parquet"),
+                query("table", "laps or telemetry"),
+                driver(),
+                lap(),
+            ],
+            media_type: "application/octet-stream",
+            ..blocking("/api/f1/sessions/{session}/export", "A table as a file", library, export)
+        },
+    ]
+}
+
+/// Laps that a call names; all where it names none.
+fn chosen(session: &Session, call: &Call, [drivers, numbers]: [&str; 2]) -> Result<LapTable, Refusal> {
+    let as_of = match call.get("as_of") {
+        None => None,
+        Some(text) => {
+            let seconds: f64 = text.parse().map_err(|_| bad_call(format!("as_of: expected seconds, got {text:?}")))?;
+            Some(SessionTime((seconds.clamp(-1e6, 1e6) * 1e9) as i64))
+        }
+    };
+    let drivers = call.get(drivers).map(|text| driver_list(session, text)).transpose()?;
+    let ranges = call.get(numbers).map(ranges).transpose()?;
+    let mut table = laps(session, as_of);
+    table.laps.retain(|lap| {
+        drivers.as_ref().is_none_or(|drivers| drivers.contains(&lap.driver))
+            && ranges.as_ref().is_none_or(|ranges| {
+                ranges.iter().any(|(first, last)| (*first..=*last).contains(&lap.lap_number))
+            })
+    });
+    Ok(table)
+}
+
+fn driver_list(session: &Session, text: &str) -> Result<Vec<DriverId>, Refusal> {
+    text.split(',')
+        .map(|name| {
+            session.driver(name.trim()).ok_or_else(|| {
+                let codes: Vec<_> = session.drivers.iter().map(|driver| driver.code.as_str()).collect();
+                not_found(format!("driver {name:?}: not in this session; expected one of {}", codes.join(", ")))
+            })
+        })
+        .collect()
+}
+
+fn ranges(text: &str) -> Result<Vec<(u16, u16)>, Refusal> {
+    let bad = || bad_call(format!("laps: expected numbers and ranges like 1-10,21, got {text:?}"));
+    text.split(',')
+        .map(|part| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let number = |text: &str| text.trim().parse::<u16>().map_err(|_| bad());
+            Ok((number(first)?, number(last)?))
+        })
+        .collect()
+}
+
+fn telemetry_laps(session: &Session, call: &Call) -> Result<Vec<Lap>, Refusal> {
+    if call.get("driver").is_none() || call.get("lap").is_none() {
+        return Err(bad_call("telemetry: expected driver and lap, as in ?driver=NOR,PIA&lap=21"));
+    }
+    let laps = chosen(session, call, ["driver", "lap"])?.laps;
+    if laps.is_empty() {
+        return Err(not_found("telemetry: none of these laps was driven"));
+    }
+    if laps.len() > TELEMETRY_LAPS_MAX {
+        return Err(bad_call(format!("telemetry: {} laps; expected at most {TELEMETRY_LAPS_MAX}", laps.len())));
+    }
+    Ok(laps)
+}
+
+fn export(library: &dyn Library, call: &Call) -> Result<Reply, Refusal> {
+    let opened = open_call(library, call)?;
+    let format = call.get("format").unwrap_or("csv");
+    let format = TableFormat::from_name(format)
+        .ok_or_else(|| bad_call(format!("format: expected csv, arrow or parquet, got {format:?}")))?;
+    let (table, name) = match call.get("table").unwrap_or("laps") {
+        "laps" => (Table::laps(&chosen(&opened.session, call, ["driver", "lap"])?), "laps".to_owned()),
+        "telemetry" => {
+            let laps = telemetry_laps(&opened.session, call)?;
+            let [lap] = laps.as_slice() else {
+                return Err(bad_call(format!("telemetry: expected one lap a file, got {}", laps.len())));
+            };
+            let table = Table::telemetry(&lap_telemetry(&opened.session, lap, Curve::Spline));
+            (table, format!("telemetry-{}-{}", lap.code, lap.lap_number))
+        }
+        other => return Err(bad_call(format!("table: expected laps or telemetry, got {other:?}"))),
+    };
+    let body = table.write(format).map_err(|error| refusal(RefusalKind::Broken, error.to_string()))?;
+    Ok(Reply {
+        file_name: Some(format!("{}-{name}.{}", opened.manifest.id, format.name())),
+        body: body.into(),
+        ..Reply::bytes(format.media_type())
+    })
+}
