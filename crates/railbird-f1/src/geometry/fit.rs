@@ -11,13 +11,14 @@ pub(crate) type Trace = Vec<(f64, f64)>;
 /// Spacing of the points of a line, m.
 const SPACING_M: f64 = 5.0;
 /// Samples nearer to their forerunner than this add nothing, m.
-const MOVED_M_MIN: f64 = 1.0;
+const MOVED_M_MIN: f64 = 4.0;
 /// A sample farther from the line of the round before is an outlier or an excursion, m.
 const OFFSET_M_MAX: f64 = 12.0;
 /// Least half-width of the window of a local parabola, m.
 const WINDOW_M: f64 = 18.0;
-/// Least number of samples in a window; it widens until it has as many.
-const WINDOW_SAMPLES: usize = 8;
+/// Least number of samples on either side in a window; it widens until it has as many, since a parabola that rests on
+/// one side only runs away on the other.
+const SIDE_SAMPLES: usize = 4;
 /// Widest half-width of a window, m.
 const WINDOW_M_MAX: f64 = 80.0;
 /// Rounds of projecting and smoothing.
@@ -130,7 +131,7 @@ fn smooth(line: &Centreline, traces: &[Trace]) -> Option<Vec<(f64, f64)>> {
         }
     }
     samples.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m));
-    if samples.len() < 3 * WINDOW_SAMPLES {
+    if samples.len() < 8 * SIDE_SAMPLES {
         return None;
     }
     let count = line.points().len();
@@ -157,7 +158,8 @@ fn parabola(line: &Centreline, samples: &[Sample], at_m: f64) -> Option<(f64, f6
         while low + count > high + 1 && way(low - 1).abs() <= half_m {
             low -= 1;
         }
-        if high - low >= WINDOW_SAMPLES || half_m >= WINDOW_M_MAX {
+        let (behind, ahead) = (first + count - low, high - first - count);
+        if behind.min(ahead) >= SIDE_SAMPLES || half_m >= WINDOW_M_MAX {
             break;
         }
         half_m *= 1.25;

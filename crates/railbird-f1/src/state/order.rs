@@ -80,6 +80,8 @@ struct Named {
 pub struct OrderFold {
     race: bool,
     started: bool,
+    /// When the session began.
+    began: Option<SessionTime>,
     red: bool,
     aborted: bool,
     /// Whether anything says who is where.
@@ -138,6 +140,9 @@ impl OrderFold {
     /// A sample of the car's place, taken at `utc`.
     pub fn position_sample(&mut self, at: SessionTime, driver: DriverId, utc: Ts, sample: PositionSample) {
         let origin = utc.0 - at.0;
+        if let (None, Some(began)) = (self.origin_ns, self.began) {
+            self.begin(began.0 + origin);
+        }
         self.origin_ns = Some(self.origin_ns.map_or(origin, |most| most.max(origin)));
         if !sample.is_known() {
             return;
@@ -231,12 +236,10 @@ impl OrderFold {
         match status {
             SessionStatus::Started if !self.started => {
                 self.started = true;
-                if let (true, Some(origin)) = (self.race, self.origin_ns) {
-                    self.survey.started(at.0 + origin);
-                }
-                for car in &mut self.cars {
-                    car.lap_began = self.origin_ns.map(|origin| at.0 + origin);
-                    car.running = matches!(car.status, CarStatus::Grid | CarStatus::OnTrack);
+                self.aborted = false;
+                self.began = Some(at);
+                if let Some(utc) = self.utc(at) {
+                    self.begin(utc);
                 }
             }
             SessionStatus::Started => self.aborted = false,
@@ -272,6 +275,18 @@ impl OrderFold {
     /// The centreline, and when it became known.
     pub fn centreline(&self) -> Option<(SessionTime, &Centreline)> {
         self.line.as_ref().map(|(at, line)| (*at, line))
+    }
+
+    /// The session began at `utc`: in a race, lap 1 runs from the grid.
+    fn begin(&mut self, utc: i64) {
+        if !self.race || self.cars.iter().any(|car| car.laps > 0) {
+            return;
+        }
+        for car in &mut self.cars {
+            car.lap_began = Some(utc);
+            car.running = matches!(car.status, CarStatus::Grid | CarStatus::OnTrack);
+        }
+        self.survey.started(utc);
     }
 
     /// No lap under way says anything of places any more.
