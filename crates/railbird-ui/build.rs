@@ -192,7 +192,7 @@ fn write_table(pages: &Path, out: &Path) -> Result<()> {
         let compressed = out.join(format!("{number}.gz"));
         fs::write(&compressed, encoder.finish()?)?;
         let url = format!("/{}", path.to_string_lossy().replace('\\', "/"));
-        let urls = if url == "/index.html" { vec!["/".to_owned(), "/f1/{session}".to_owned()] } else { vec![url] };
+        let urls = if url == "/index.html" { vec![url, "/f1/{session}".to_owned()] } else { vec![url] };
         for url in urls {
             writeln!(
                 table,

@@ -6,7 +6,8 @@
 /// One embedded file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// Path from the root of the server, with names in braces for parts that may be anything: `/f1/{session}`.
+    /// Path from the root of the server: `/index.html` (asked for as `/`), `/assets/…`; with a name in braces for a part
+    /// that may be anything: `/f1/{session}`.
     pub path: &'static str,
     /// Media type, with its character set where it is text.
     pub media_type: &'static str,
@@ -29,6 +30,7 @@ pub fn pages() -> &'static [Page] {
 
 /// The page that answers a request for `path`: no query, starting with a slash.
 pub fn find(path: &str) -> Option<&'static Page> {
+    let path = if path == "/" { "/index.html" } else { path };
     pages().iter().find(|page| page.path == path).or_else(|| {
         pages().iter().find(|page| {
             let (head, tail) = page.path.split_once('{').unwrap_or((page.path, ""));

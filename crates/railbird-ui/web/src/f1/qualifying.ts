@@ -1,0 +1,33 @@
+// Qualifying goes in three parts: after the first two the slowest leave, so that ten are left for the last.
+
+import type { BoardRow } from "./session";
+
+/** Cars in the last part. */
+const LAST_PART = 10;
+
+/** Place after which cars leave at the end of `part`, of `cars` that took part; 0 where nobody leaves. */
+export function cutAfter(part: number, cars: number): number {
+  if (cars <= LAST_PART || part > 2) return 0;
+  // Those who leave are shared evenly between the first two parts: 20 cars 15 and 10, 22 cars 16 and 10.
+  return part === 2 ? LAST_PART : LAST_PART + Math.ceil((cars - LAST_PART) / 2);
+}
+
+/** A driver's line in the table of parts. */
+export interface PartRow {
+  driver: number;
+  position: number | null;
+  /** Best lap of parts 1 to 3, ms. */
+  bestMs: (number | null)[];
+}
+
+/** The table of parts, in the order of the leaderboard. */
+export function partTable(
+  board: BoardRow[],
+  best: (driver: number, part: number) => number | null,
+): PartRow[] {
+  return board.map(({ driver, position }) => ({
+    driver,
+    position,
+    bestMs: [1, 2, 3].map((part) => best(driver, part)),
+  }));
+}

@@ -1,0 +1,132 @@
+// uPlot in the colours of the page. Every chart names its unit; lines of second cars are dashed.
+
+import uPlot from "uplot";
+import "uplot/dist/uPlot.min.css";
+import { token } from "./theme.svelte";
+
+/** A line of a chart. */
+export interface Line {
+  label: string;
+  colour: string;
+  dashed?: boolean;
+  width?: number;
+  /** Drawn as steps: categories hold from one sample to the next. */
+  stepped?: boolean;
+  faint?: boolean;
+}
+
+/** How a chart looks. */
+export interface PlotOptions {
+  lines: Line[];
+  height: number;
+  /** Name and unit of the vertical axis, shown in the corner. */
+  title: string;
+  /** Range of the vertical axis; left out: that of the data. */
+  range?: [number, number];
+  /** First value on top. */
+  reversed?: boolean;
+  /** Formats a value of the horizontal axis. */
+  xText?: (value: number) => string;
+  /** Whether the horizontal axis has labels. */
+  xLabels?: boolean;
+  xRange?: () => [number, number] | null;
+  /** Charts of one key share their cursor. */
+  sync?: string;
+  yText?: (value: number) => string;
+  onCursor?: (index: number | null) => void;
+  onDraw?: (plot: uPlot) => void;
+  /** Only whole numbers on the vertical axis. */
+  whole?: boolean;
+  rightPadding?: number;
+}
+
+/** A chart that fills the width of `element`; `destroy` it when done. */
+export function makePlot(element: HTMLElement, data: uPlot.AlignedData, options: PlotOptions): uPlot {
+  const axis = {
+    stroke: token("--ink-3"),
+    font: "11px system-ui, sans-serif",
+    grid: { stroke: token("--line"), width: 1 },
+    ticks: { show: false },
+  };
+  const steps = uPlot.paths.stepped?.({ align: 1 });
+  const { yText, xText } = options;
+  const plot = new uPlot(
+    {
+      width: Math.max(80, element.clientWidth),
+      height: options.height,
+      padding: [8, options.rightPadding ?? 8, options.xLabels === false ? 4 : 0, 0],
+      legend: { show: false },
+      cursor: {
+        y: false,
+        points: { size: 6 },
+        drag: { x: false, y: false },
+        ...(options.sync ? { sync: { key: options.sync, setSeries: false } } : {}),
+      },
+      scales: {
+        x: {
+          time: false,
+          ...(options.xRange
+            ? { range: (_: uPlot, low: number, high: number): [number, number] => options.xRange?.() ?? [low, high] }
+            : {}),
+        },
+        y: {
+          dir: options.reversed ? -1 : 1,
+          ...(options.range ? { range: options.range } : {}),
+        },
+      },
+      axes: [
+        {
+          ...axis,
+          size: options.xLabels === false ? 0 : 24,
+          show: options.xLabels !== false,
+          gap: 4,
+          ...(xText ? { values: (_: uPlot, values: number[]) => values.map(xText) } : {}),
+        },
+        {
+          ...axis,
+          size: 44,
+          gap: 4,
+          space: 22,
+          ...(options.whole ? { incrs: [1, 2, 5, 10, 20, 50] } : {}),
+          ...(yText ? { values: (_: uPlot, values: number[]) => values.map(yText) } : {}),
+        },
+      ],
+      series: [
+        {},
+        ...options.lines.map((line) => ({
+          label: line.label,
+          stroke: line.colour,
+          width: line.width ?? 1.5,
+          alpha: line.faint ? 0.4 : 1,
+          ...(line.dashed ? { dash: [5, 3] } : {}),
+          points: { show: false },
+          spanGaps: false,
+          ...(line.stepped && steps ? { paths: steps } : {}),
+        })),
+      ],
+      hooks: {
+        setCursor: [(made: uPlot) => options.onCursor?.(made.cursor.idx ?? null)],
+        draw: [(made: uPlot) => options.onDraw?.(made)],
+      },
+    },
+    data,
+    element,
+  );
+  const title = document.createElement("div");
+  title.className = "plot-title";
+  title.textContent = options.title;
+  plot.root.append(title);
+  return plot;
+}
+
+/** Keeps the plots as wide as `element`; returns what stops it. */
+export function watchWidth(element: HTMLElement, plots: () => uPlot[]): () => void {
+  const observer = new ResizeObserver(() => {
+    const width = element.clientWidth;
+    for (const plot of plots()) {
+      if (width > 0 && Math.abs(width - plot.width) > 1) plot.setSize({ width, height: plot.height });
+    }
+  });
+  observer.observe(element);
+  return () => observer.disconnect();
+}

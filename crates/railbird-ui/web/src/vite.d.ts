@@ -1,0 +1,2 @@
+// Types of what Vite adds to imports: style sheets and workers.
+/// <reference types="vite/client" />
