@@ -10,6 +10,7 @@
 mod car;
 mod director;
 mod entrants;
+mod faults;
 mod machine;
 mod messages;
 mod motion;
@@ -21,6 +22,7 @@ mod random;
 mod records;
 mod samples;
 mod session;
+mod statistics;
 mod text;
 mod timing_feed;
 mod track;
@@ -29,6 +31,7 @@ mod verdict;
 mod writer;
 
 pub use options::{FaultOptions, Incidents, SessionKind, SimulateOptions, Stamps};
+pub use statistics::{SampleStatistics, Spread, Statistics, StreamStatistics, TimingStatistics, statistics, statistics_table};
 pub use truth::{
     FaultCounts, TrueCircuit, TrueDriver, TrueFlag, TrueLap, TruePass, TruePitVisit, TrueResult, TrueRetirement,
     TrueRoad, TrueRoadColumns, Truth,
@@ -71,11 +74,16 @@ pub fn simulate(options: &SimulateOptions) -> SimulatedArchive {
     let mut records = Records::default();
     let deletions = messages::write_race(&scene, &outcome, &timing, &mut records);
     messages::write_clock(&scene, outcome.lights_out, outcome.end, &mut records);
-    timing_feed::TimingFeed::new(&scene, &outcome, &timing, Vec::new()).write(&mut records);
+    let corrected = faults::corrected_laps(scene.seed, options.faults.corrected, &timing);
+    let mut counts = FaultCounts { asked: options.faults, corrected: corrected.len() as u32, ..FaultCounts::default() };
+    timing_feed::TimingFeed::new(&scene, &outcome, &timing, corrected).write(&mut records);
     records.sort();
-    let samples = samples::sample(&scene, &outcome.trajectories, outcome.end);
-    let truth = verdict::race_truth(&scene, &options, &outcome, &timing, &deletions);
-    let files = writer::lines(records, &samples)
+    let mut samples = samples::sample(&scene, &outcome.trajectories, outcome.end);
+    faults::spoil_samples(scene.seed, &options.faults, &mut samples, &mut counts);
+    let mut lines = writer::lines(records, &samples);
+    faults::spoil_lines(scene.seed, &options.faults, &mut lines, &mut counts);
+    let truth = Truth { faults: counts, ..verdict::race_truth(&scene, &options, &outcome, &timing, &deletions) };
+    let files = lines
         .into_iter()
         .map(|(stream, lines)| (format!("{stream}.jsonStream"), writer::file(&lines)))
         .collect();

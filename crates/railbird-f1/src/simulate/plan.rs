@@ -67,7 +67,7 @@ fn new_car(team: usize, pace: f64, slot: (f64, f64), first: Compound, length: f6
         trajectory: Trajectory::default(),
         team,
         pace,
-        launch: random.range(0.86, 1.0),
+        launch: random.range(0.80, 1.0),
         reaction: random.range(0.18, 0.42),
         slot,
         mode: Mode::Formation,

@@ -380,7 +380,7 @@ impl Race<'_> {
             Some(since) if time < since + 0.6 => 12,
             Some(_) => 14,
         };
-        let Some(ahead) = follow.filter(|ahead| ahead.car < self.entrants && ahead.headway < 0.9) else {
+        let Some(ahead) = follow.filter(|ahead| ahead.car < self.entrants && (ahead.headway < 0.9 || ahead.gap < 22.0)) else {
             return (None, drs);
         };
         if self.director.phase != Phase::Green || index >= self.entrants {
@@ -392,7 +392,8 @@ impl Race<'_> {
             Some((_, _, decided)) => decided,
             None => {
                 let better = self.fuel_factor(index) - self.fuel_factor(ahead.car);
-                let chance = (0.08 + 45.0 * better + if drs > 0 { 0.22 } else { 0.0 }).clamp(0.01, 0.85);
+                let from_grid = if lap == 0 { 0.25 } else { 0.0 };
+                let chance = (0.08 + 45.0 * better + from_grid + if drs > 0 { 0.22 } else { 0.0 }).clamp(0.01, 0.85);
                 let decided = self.random.chance(chance);
                 self.cars[index].attack = Some((zone, lap, decided));
                 decided

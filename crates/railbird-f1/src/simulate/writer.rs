@@ -17,8 +17,12 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 pub(super) struct Line {
     /// Its stamp, ms.
     pub(super) stamp_ms: i64,
+    /// Whether the stamp is written.
+    pub(super) stamped: bool,
     /// What follows the stamp.
     pub(super) body: String,
+    /// Whether the line ends.
+    pub(super) whole: bool,
 }
 
 /// Lines of every stream, in the order of the archive.
@@ -26,7 +30,7 @@ pub(super) fn lines(records: Records, samples: &Samples) -> Vec<(&'static str, V
     let mut packer = Packer::new();
     let cars = samples.cars.iter().map(|batch| packer.pack(batch.stamp_ms, |out| car_json(out, batch))).collect();
     let places = samples.places.iter().map(|batch| packer.pack(batch.stamp_ms, |out| place_json(out, batch))).collect();
-    let line = |record: Record| Line { stamp_ms: record.stamp_ms, body: record.json };
+    let line = |record: Record| Line { stamp_ms: record.stamp_ms, stamped: true, body: record.json, whole: true };
     let mut all: Vec<(&'static str, Vec<Line>)> = records
         .streams
         .into_iter()
@@ -43,9 +47,13 @@ pub(super) fn file(lines: &[Line]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(size + BYTE_ORDER_MARK.len());
     bytes.extend_from_slice(BYTE_ORDER_MARK);
     for line in lines {
-        bytes.extend_from_slice(stamp(line.stamp_ms).as_bytes());
+        if line.stamped {
+            bytes.extend_from_slice(stamp(line.stamp_ms).as_bytes());
+        }
         bytes.extend_from_slice(line.body.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
+        if line.whole {
+            bytes.extend_from_slice(b"\r\n");
+        }
     }
     bytes
 }
@@ -75,7 +83,7 @@ impl Packer {
         body.push('"');
         STANDARD.encode_append(&self.packed[..size], &mut body);
         body.push('"');
-        Line { stamp_ms, body }
+        Line { stamp_ms, stamped: true, body, whole: true }
     }
 }
 
