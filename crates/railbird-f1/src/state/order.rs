@@ -2,8 +2,9 @@
 //!
 //! Official data say who was ahead at the timing loops and the line; positions on the centreline say it in between. An
 //! official Position holds until the distances of two cars differ by more than a stated margin for a stated time.
-//! A car gains a place by its distance only while it runs: not before the start, not under a red flag, not in the pit
-//! lane, stopped or retired, and nobody gains one on a car that took the flag.
+//! A car gains a place by its distance only while it runs: not before the start, not under a red flag, not stopped or
+//! retired, and nobody gains one on a car that took the flag. The pit lane is a path of its own: a car in it may lose
+//! places to those that pass it on the track, and gains one only on another car in the lane.
 //!
 //! Before the centreline is known, in sessions other than races, and for cars without positions, only official data count.
 
@@ -26,8 +27,6 @@ use crate::log::{CarStatus, CrossingRow, Logs, OrderRow};
 pub const LEAD_M: f64 = 2.0;
 /// A lead of this much is one at once, m.
 pub const CLEAR_LEAD_M: f64 = 4.0;
-/// What a car must lead one in the pit lane by besides, since the lane has a path of its own, m.
-pub const PIT_LEAD_M: f64 = 10.0;
 /// How long after an official Position distances of that moment do not speak against it, ns.
 pub const OFFICIAL_HOLD_NS: i64 = 1_000_000_000;
 /// How far a car's last sample may lie before the moment at which cars are compared, ns.
@@ -149,8 +148,7 @@ impl OrderFold {
         }
         if self.line.is_none() {
             if let Some(line) = self.survey.sample(driver.index(), utc, &sample) {
-                self.line = Some((at, line));
-                self.survey = Survey::default();
+                self.take(at, line, utc.0);
             }
             return;
         }
@@ -275,6 +273,31 @@ impl OrderFold {
     /// The centreline, and when it became known.
     pub fn centreline(&self) -> Option<(SessionTime, &Centreline)> {
         self.line.as_ref().map(|(at, line)| (*at, line))
+    }
+
+    /// From now on there is a line. What the cars have driven since the lap before is measured on it, so that gaps to
+    /// those who passed earlier are known at once.
+    fn take(&mut self, at: SessionTime, line: Centreline, now: i64) {
+        let survey = std::mem::take(&mut self.survey);
+        for (driver, car) in self.cars.iter_mut().enumerate() {
+            let (began, samples) = survey.recent(driver);
+            // The lap before the one under way where that was whole, or the one under way.
+            let laps = if began < car.lap_began { car.laps.saturating_sub(1) } else { car.laps };
+            for (utc, x, y) in samples {
+                let hint = || LapHint {
+                    laps,
+                    since_ns: began.map_or(0, |began| utc - began),
+                    lap_ns: car.lap_ns,
+                    running: began.is_some(),
+                };
+                car.progress.push(&line, Ts(*utc), *x, *y, hint);
+            }
+            if let (true, Some(began)) = (car.laps > 0, car.lap_began) {
+                car.progress.calibrate(&line, car.laps, began);
+            }
+        }
+        self.line = Some((at, line));
+        self.moment = Some((now, true));
     }
 
     /// The session began at `utc`: in a race, lap 1 runs from the grid.
@@ -470,10 +493,15 @@ impl OrderFold {
                 self.cars[usize::from(driver)].leading = 0;
                 continue;
             };
+            let in_lane = car.status == CarStatus::PitLane;
             let (mut leading, mut target) = (0, index);
             for place in (0..index).rev() {
                 let other = self.list[place];
-                let Some((other_m, running)) = passive(&self.cars[usize::from(other)], now) else { continue };
+                let rival = &self.cars[usize::from(other)];
+                if in_lane && rival.status == CarStatus::OnTrack {
+                    break;
+                }
+                let Some((other_m, running)) = passive(rival, now) else { continue };
                 let lead_m = way_m - other_m;
                 if lead_m > LEAD_M {
                     leading |= 1 << (other % 64);
@@ -524,7 +552,8 @@ impl OrderFold {
 
 /// Way of a car that may gain places by its distance at `now`, m.
 fn active(car: &Car, now: i64, length_m: f64) -> Option<f64> {
-    let way_m = car.progress.at(now, AGE_NS_MAX).filter(|_| car.status == CarStatus::OnTrack)?;
+    let runs = matches!(car.status, CarStatus::OnTrack | CarStatus::PitLane);
+    let way_m = car.progress.at(now, AGE_NS_MAX).filter(|_| runs)?;
     let uncounted = way_m / length_m - f64::from(car.laps);
     (-0.2..COUNT_LATE_LAPS).contains(&uncounted).then_some(way_m)
 }
@@ -533,7 +562,7 @@ fn active(car: &Car, now: i64, length_m: f64) -> Option<f64> {
 fn passive(car: &Car, now: i64) -> Option<(f64, bool)> {
     match car.status {
         CarStatus::OnTrack => car.progress.at(now, AGE_NS_MAX).map(|way_m| (way_m, true)),
-        CarStatus::PitLane => car.progress.at(now, 10 * AGE_NS_MAX).map(|way_m| (way_m + PIT_LEAD_M, false)),
+        CarStatus::PitLane => car.progress.at(now, AGE_NS_MAX).map(|way_m| (way_m, false)),
         CarStatus::Stopped | CarStatus::Retired => car.progress.last().map(|(way_m, _)| (way_m, false)),
         CarStatus::Grid | CarStatus::Finished => None,
     }

@@ -29,6 +29,8 @@ struct Car {
     samples: Vec<(i64, f64, f64)>,
     /// When the current lap began.
     began: Option<i64>,
+    /// When the one before began, if it was counted too.
+    before: Option<i64>,
     /// Whether the current lap is clean so far.
     clean: bool,
     /// A lap that has been counted and waits for the samples of its end: from, to.
@@ -86,8 +88,17 @@ impl Survey {
         if let Some(began) = car.began.filter(|began| car.clean && LAP_NS.contains(&(utc - began))) {
             car.ended = Some((began, utc));
         }
+        car.before = car.began;
         car.began = Some(utc);
         car.clean = true;
+    }
+
+    /// When the lap before the current one began, or else the current one, and the samples since.
+    pub(super) fn recent(&self, driver: usize) -> (Option<i64>, &[(i64, f64, f64)]) {
+        let car = &self.cars[driver];
+        let began = car.before.or(car.began);
+        let first = car.samples.partition_point(|sample| began.is_some_and(|began| sample.0 < began));
+        (began, &car.samples[first..])
     }
 
     /// The car is not running: its lap is no measure of the track.
