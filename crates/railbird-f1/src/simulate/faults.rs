@@ -40,9 +40,13 @@ pub(super) fn spoil_samples(seed: u64, asked: &FaultOptions, samples: &mut Sampl
     for index in 0..asked.unknown_numbers {
         let number = STRANGERS[index as usize % STRANGERS.len()];
         let done = if index % 2 == 0 {
-            cars.spoil(&mut random, |moment, _| moment.cars.push((number, CarValues { channels: [0; 6], extra: false })))
+            cars.spoil(&mut random, |moment, _| {
+                moment.cars.push((number, CarValues { channels: [0; 6], extra: false }))
+            })
         } else {
-            places.spoil(&mut random, |moment, _| moment.cars.push((number, PlaceValues { xyz: [0; 3], on_track: false })))
+            places.spoil(&mut random, |moment, _| {
+                moment.cars.push((number, PlaceValues { xyz: [0; 3], on_track: false }))
+            })
         };
         counts.unknown_numbers += u32::from(done);
     }
@@ -83,7 +87,12 @@ pub(super) fn spoil_samples(seed: u64, asked: &FaultOptions, samples: &mut Sampl
 }
 
 /// Spoils the lines of the files.
-pub(super) fn spoil_lines(seed: u64, asked: &FaultOptions, files: &mut [(&'static str, Vec<Line>)], counts: &mut FaultCounts) {
+pub(super) fn spoil_lines(
+    seed: u64,
+    asked: &FaultOptions,
+    files: &mut [(&'static str, Vec<Line>)],
+    counts: &mut FaultCounts,
+) {
     let mut random = Random::new(seed, "line faults");
     let sampled = |files: &[(&'static str, Vec<Line>)], index: u32| {
         let name = if index.is_multiple_of(2) { stream::CAR_DATA } else { stream::POSITION };
@@ -123,7 +132,10 @@ pub(super) fn spoil_lines(seed: u64, asked: &FaultOptions, files: &mut [(&'stati
     }
     let truncated = [stream::POSITION, stream::CAR_DATA, stream::TIMING_DATA, stream::WEATHER];
     for name in truncated.into_iter().take(asked.truncated as usize) {
-        let Some(last) = files.iter_mut().find(|(stream, _)| *stream == name).and_then(|(_, lines)| lines.last_mut()) else { continue };
+        let Some(last) = files.iter_mut().find(|(stream, _)| *stream == name).and_then(|(_, lines)| lines.last_mut())
+        else {
+            continue;
+        };
         let keep = last.body.len() / 2;
         last.body.truncate(keep);
         last.whole = false;
@@ -134,7 +146,9 @@ pub(super) fn spoil_lines(seed: u64, asked: &FaultOptions, files: &mut [(&'stati
 /// Laps whose time is first sent wrong: car and lap, each once.
 pub(super) fn corrected_laps(seed: u64, count: u32, timing: &Timing) -> Vec<(usize, u16)> {
     let mut random = Random::new(seed, "corrected laps");
-    let timed = |(car, laps): (usize, &Vec<TimedLap>)| laps.iter().filter(|lap| lap.lap > 1).map(|lap| (car, lap.lap)).collect::<Vec<_>>();
+    let timed = |(car, laps): (usize, &Vec<TimedLap>)| {
+        laps.iter().filter(|lap| lap.lap > 1).map(|lap| (car, lap.lap)).collect::<Vec<_>>()
+    };
     let mut laps: Vec<(usize, u16)> = timing.laps.iter().enumerate().flat_map(timed).collect();
     random.shuffle(&mut laps);
     laps.truncate(count as usize);
@@ -165,7 +179,9 @@ fn add_noise(deviation: f64, samples: &mut Samples, random: &mut Random) {
 
 /// Zeroes the place of one car for some seconds; returns how many samples.
 fn zero_spell(batches: &mut [Batch<PlaceValues>], random: &mut Random) -> u32 {
-    let Some(cars) = batches.first().and_then(|batch| batch.moments.first()).map(|moment| moment.cars.len()) else { return 0 };
+    let Some(cars) = batches.first().and_then(|batch| batch.moments.first()).map(|moment| moment.cars.len()) else {
+        return 0;
+    };
     let (car, from, count) = (random.index(cars), random.index(batches.len()), 2 + random.index(6));
     let mut zeroed = 0;
     for moment in batches.iter_mut().skip(from).take(count).flat_map(|batch| &mut batch.moments) {

@@ -86,11 +86,13 @@ pub(super) fn instruments(speed: f64, acceleration: f64) -> Instruments {
     let rpm = (11_900.0 * speed / GEAR_ENDS[gear]).max(4_200.0);
     let braking = acceleration < -(drag(speed) + 1.5) && speed > 0.5;
     let effort = (acceleration + drag(speed)) / (thrust(speed) + drag(speed));
+    // The pedal is not the force: most of its travel lies in the first half of the torque.
+    let pedal = (1.15 * effort.max(0.0).sqrt()).min(1.0);
     Instruments {
         rpm: rpm.round() as u16,
         speed: (speed * 3.6).round() as u16,
         gear: if speed < 0.3 { 0 } else { gear as u8 + 1 },
-        throttle: if braking || speed < 0.3 { 0 } else { (effort.clamp(0.0, 1.0) * 100.0).round() as u8 },
+        throttle: if braking || speed < 0.3 { 0 } else { (pedal * 100.0).round() as u8 },
         brake: if braking { 100 } else { 0 },
     }
 }

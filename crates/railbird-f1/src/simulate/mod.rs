@@ -11,6 +11,7 @@ mod car;
 mod director;
 mod entrants;
 mod faults;
+mod lane;
 mod machine;
 mod messages;
 mod motion;
@@ -23,6 +24,7 @@ mod records;
 mod samples;
 mod session;
 mod statistics;
+mod steer;
 mod text;
 mod timing_feed;
 mod track;
@@ -31,7 +33,9 @@ mod verdict;
 mod writer;
 
 pub use options::{FaultOptions, Incidents, SessionKind, SimulateOptions, Stamps};
-pub use statistics::{SampleStatistics, Spread, Statistics, StreamStatistics, TimingStatistics, statistics, statistics_table};
+pub use statistics::{
+    SampleStatistics, Spread, Statistics, StreamStatistics, TimingStatistics, statistics, statistics_table,
+};
 pub use truth::{
     FaultCounts, TrueCircuit, TrueDriver, TrueFlag, TrueLap, TruePass, TruePitVisit, TrueResult, TrueRetirement,
     TrueRoad, TrueRoadColumns, Truth,
@@ -83,9 +87,7 @@ pub fn simulate(options: &SimulateOptions) -> SimulatedArchive {
     let mut lines = writer::lines(records, &samples);
     faults::spoil_lines(scene.seed, &options.faults, &mut lines, &mut counts);
     let truth = Truth { faults: counts, ..verdict::race_truth(&scene, &options, &outcome, &timing, &deletions) };
-    let files = lines
-        .into_iter()
-        .map(|(stream, lines)| (format!("{stream}.jsonStream"), writer::file(&lines)))
-        .collect();
+    let files =
+        lines.into_iter().map(|(stream, lines)| (format!("{stream}.jsonStream"), writer::file(&lines))).collect();
     SimulatedArchive { files, truth }
 }

@@ -4,10 +4,10 @@
 //! is what follows from that; nothing is scripted but plans and troubles.
 
 use super::{
-    car::{Car, Compound, Mode, Purpose, Stage, TroubleKind, Tyres, Visit},
+    car::{Car, Compound, Mode, Purpose, TroubleKind, Tyres},
     director::{Director, Phase},
     entrants::Entrant,
-    machine::{SpeedProfile, braking, thrust},
+    machine::SpeedProfile,
     motion::{Doing, KNOT_S, Trajectory},
     options::Incidents,
     plan,
@@ -15,10 +15,6 @@ use super::{
     track::Track,
 };
 
-/// Speed limit in the pit lane, m/s.
-const PIT_LIMIT: f64 = 80.0 / 3.6;
-/// Distance between cars that queue, m.
-const QUEUE_SPACING: f64 = 8.0;
 /// Longest race that is simulated, s.
 const TIME_MAX: f64 = 5.0 * 3600.0;
 
@@ -150,32 +146,31 @@ pub(super) fn run(seed: u64, track: &Track, entrants: &[Entrant], laps: u16, inc
 
 /// The state of the race at one moment.
 pub(super) struct Race<'a> {
+    /// The circuit.
     pub(super) track: &'a Track,
-    profile: SpeedProfile,
+    /// Its limits.
+    pub(super) profile: SpeedProfile,
     /// The entrants, then the safety car.
     pub(super) cars: Vec<Car>,
+    /// Number of entrants.
     pub(super) entrants: usize,
+    /// Laps of the race.
     pub(super) laps: u16,
-    random: Random,
+    /// Luck.
+    pub(super) random: Random,
+    /// Race control.
     pub(super) director: Director,
     happenings: Vec<Happening>,
-    sets: Vec<FittedSet>,
-    visits: Vec<PitVisit>,
-    blue: Vec<f64>,
-    queued: usize,
-    parked: usize,
-}
-
-/// The car ahead on the road.
-#[derive(Clone, Copy)]
-struct Ahead {
-    car: usize,
-    /// m.
-    gap: f64,
-    /// s since that car passed here; infinite if it is not known.
-    headway: f64,
-    /// Its speed when it passed here, m/s.
-    speed_here: f64,
+    /// Sets of tyres fitted so far.
+    pub(super) sets: Vec<FittedSet>,
+    /// Stops in the lane so far.
+    pub(super) visits: Vec<PitVisit>,
+    /// When each car was last shown a blue flag, s.
+    pub(super) blue: Vec<f64>,
+    /// Cars that were sent into the queue under a red flag.
+    pub(super) queued: usize,
+    /// Cars that were sent to park after the race.
+    pub(super) parked: usize,
 }
 
 impl Race<'_> {
@@ -246,259 +241,6 @@ impl Race<'_> {
         car.doing(time, in_lane)
     }
 
-    /// Cars on the track by place on the circuit.
-    fn road(&self) -> Vec<(f64, usize)> {
-        let mut road: Vec<(f64, usize)> = (0..self.cars.len())
-            .filter(|&index| self.cars[index].is_on_track())
-            .map(|index| (self.track.wrap(self.cars[index].distance), index))
-            .collect();
-        road.sort_by(|a, b| a.0.total_cmp(&b.0));
-        road
-    }
-
-    /// The nearest car ahead that this one has to follow: not one that it is about to lap, nor one past the flag.
-    fn ahead(&self, index: usize, time: f64, road: &[(f64, usize)], skip: Option<usize>) -> Option<Ahead> {
-        let at = road.iter().position(|(_, other)| *other == index)?;
-        let me = &self.cars[index];
-        let no_passing = self.director.no_passing();
-        for next in 1..road.len() {
-            let (place, other) = road[(at + next) % road.len()];
-            let gap = self.track.wrap(place - road[at].0);
-            if gap > 450.0 {
-                return None;
-            }
-            let car = &self.cars[other];
-            let lapped = other < self.entrants && car.distance < me.distance - 0.5 * self.track.length;
-            let passable = !no_passing && (lapped || (car.finished.is_some() && me.finished.is_none()));
-            if passable || Some(other) == skip {
-                continue;
-            }
-            let passed = car.trajectory.time_at_recent(car.distance - gap, 60);
-            let headway = passed.map_or(f64::INFINITY, |at| time - at);
-            let speed_here = passed.map_or(0.0, |at| car.trajectory.at(at).speed);
-            return Some(Ahead { car: other, gap, headway, speed_here });
-        }
-        None
-    }
-
-    /// Speed and offset at the next knot, and the DRS code until then.
-    fn steer(&mut self, index: usize, time: f64, road: &[(f64, usize)]) -> (f64, f64, u8) {
-        let car = &self.cars[index];
-        match car.mode {
-            Mode::Away => (0.0, 0.0, 0),
-            Mode::Slot => (0.0, car.offset, 0),
-            Mode::Aside { .. } => {
-                let speed = (car.speed - 9.0 * KNOT_S).max(0.0);
-                (speed, self.drift(index, -9.5), 0)
-            }
-            Mode::Pit(visit) => self.steer_in_lane(index, visit),
-            Mode::Formation | Mode::Track => self.steer_on_track(index, time, road),
-        }
-    }
-
-    fn steer_on_track(&mut self, index: usize, time: f64, road: &[(f64, usize)]) -> (f64, f64, u8) {
-        let car = &self.cars[index];
-        let here = self.track.wrap(car.distance);
-        let next = self.track.wrap(car.distance + car.speed.max(5.0) * KNOT_S);
-        let (limit_here, limit) = (self.profile.speed(here), self.profile.speed(next));
-        let mut factor = self.director.pace(index == self.entrants, car, self.laps);
-        let follow = self.ahead(index, time, road, None);
-        let straight = self.track.straight_at(here);
-        let (attacking, drs) = self.attack(index, time, straight, follow);
-        let mut side = 0.0;
-        let mut ceiling = f64::INFINITY;
-        let follow = match (attacking, follow) {
-            (Some(other), Some(_)) => {
-                factor *= 1.018;
-                side = if self.cars[other].offset > 0.0 { -3.2 } else { 3.2 };
-                self.ahead(index, time, road, Some(other))
-            }
-            (_, follow) => follow,
-        };
-        if drs >= 10 {
-            factor *= 1.028;
-        }
-        if self.yields(index, time, road) {
-            factor *= 0.955;
-            side = -3.0;
-        }
-        if let Some(ahead) = follow {
-            let headway_min = self.director.headway_min();
-            if ahead.headway < 5.0 {
-                let closing = (0.3 * (ahead.headway - headway_min)).clamp(-0.10, 0.08);
-                factor = factor.min(ahead.speed_here / limit_here * (1.0 + closing));
-            }
-            if ahead.gap < 35.0 {
-                ceiling = (self.cars[ahead.car].speed + (ahead.gap - 6.8).max(-3.0) / 0.9).max(0.0);
-            }
-        }
-        let car = &self.cars[index];
-        let wanted = (factor * limit).min(ceiling).min(self.stop_ceiling(index));
-        let launch = if self.director.lights_out.is_some_and(|out| time < out + 7.0) { car.launch } else { 1.0 };
-        let profile_slope = factor * (self.profile.speed(next) - limit_here) / KNOT_S;
-        let gentle = if ceiling < factor * limit || matches!(car.mode, Mode::Formation) { 20.0 } else { 6.0 };
-        let lowest = (profile_slope.min(0.0) - gentle).max(-1.25 * braking(car.speed));
-        let highest = (thrust(car.speed) * 1.08 + 0.6) * launch;
-        let change = ((wanted - car.speed) / KNOT_S).clamp(lowest, highest);
-        let speed = (car.speed + change * KNOT_S).max(0.0);
-        let speed = if speed < 0.25 && wanted < 0.25 { 0.0 } else { speed };
-        let line = (self.track.curvature(here) * 70.0).clamp(-1.0, 1.0) * 2.4
-            + 0.4 * (index as f64 * 1.7 + here / 300.0).sin();
-        let target = match car.mode {
-            Mode::Formation if car.distance > car.slot.0 - 60.0 => car.slot.1,
-            _ if side != 0.0 => side,
-            _ => line,
-        };
-        (speed, self.drift(index, target), drs)
-    }
-
-    /// Whom the car attacks on this straight, if anyone, and the DRS code.
-    fn attack(
-        &mut self,
-        index: usize,
-        time: f64,
-        straight: Option<usize>,
-        follow: Option<Ahead>,
-    ) -> (Option<usize>, u8) {
-        let entered = straight.is_some() && self.cars[index].straight != straight;
-        self.cars[index].straight = straight;
-        let Some(zone) = straight else {
-            self.cars[index].drs_since = None;
-            return (None, 0);
-        };
-        if entered {
-            let close = follow.is_some_and(|ahead| ahead.headway < 1.0);
-            let usable = close && self.director.drs && self.track.straights[zone].drs && index < self.entrants;
-            self.cars[index].drs_since = usable.then_some(time + 0.3);
-        }
-        let drs = match self.cars[index].drs_since {
-            None => 0,
-            Some(_) if !self.director.drs => 0,
-            Some(since) if time < since => 8,
-            Some(since) if time < since + 0.3 => 10,
-            Some(_) if self.brakes_soon(index) => 8,
-            Some(since) if time < since + 0.6 => 12,
-            Some(_) => 14,
-        };
-        let Some(ahead) = follow.filter(|ahead| ahead.car < self.entrants && (ahead.headway < 0.9 || ahead.gap < 22.0)) else {
-            return (None, drs);
-        };
-        if self.director.phase != Phase::Green || index >= self.entrants {
-            return (None, drs);
-        }
-        let lap = self.cars[index].laps;
-        let known = self.cars[index].attack.filter(|(on, in_lap, _)| (*on, *in_lap) == (zone, lap));
-        let decided = match known {
-            Some((_, _, decided)) => decided,
-            None => {
-                let better = self.fuel_factor(index) - self.fuel_factor(ahead.car);
-                let from_grid = if lap == 0 { 0.25 } else { 0.0 };
-                let chance = (0.08 + 45.0 * better + from_grid + if drs > 0 { 0.22 } else { 0.0 }).clamp(0.01, 0.85);
-                let decided = self.random.chance(chance);
-                self.cars[index].attack = Some((zone, lap, decided));
-                decided
-            }
-        };
-        (decided.then_some(ahead.car), drs)
-    }
-
-    fn brakes_soon(&self, index: usize) -> bool {
-        let car = &self.cars[index];
-        let soon = self.track.wrap(car.distance + car.speed * 0.35);
-        self.profile.speed(soon) < 0.94 * car.speed
-    }
-
-    fn fuel_factor(&self, index: usize) -> f64 {
-        let car = &self.cars[index];
-        car.factor(1.0 - f64::from(car.laps) / f64::from(self.laps))
-    }
-
-    /// Whether a car that is a lap ahead is right behind: blue flags.
-    fn yields(&mut self, index: usize, time: f64, road: &[(f64, usize)]) -> bool {
-        if index >= self.entrants || self.director.no_passing() {
-            return false;
-        }
-        let Some(at) = road.iter().position(|(_, other)| *other == index) else { return false };
-        let (place, behind) = road[(at + road.len() - 1) % road.len()];
-        let gap = self.track.wrap(road[at].0 - place);
-        let me = &self.cars[index];
-        let close = behind < self.entrants && gap < me.speed * 1.1 + 8.0;
-        let lapping = close && self.cars[behind].distance > me.distance + 0.5 * self.track.length;
-        if lapping && me.is_racing() && time > self.blue[index] + 25.0 {
-            self.blue[index] = time;
-            self.note(time, What::Blue(index));
-        }
-        lapping
-    }
-
-    /// Highest speed from which the car still stops at its grid slot.
-    fn stop_ceiling(&self, index: usize) -> f64 {
-        let car = &self.cars[index];
-        match car.mode {
-            Mode::Formation => approach(car.slot.0 - car.distance, car.speed, 5.0),
-            _ => f64::INFINITY,
-        }
-    }
-
-    fn steer_in_lane(&mut self, index: usize, visit: Visit) -> (f64, f64, u8) {
-        let car = &self.cars[index];
-        let pit = &self.track.pit;
-        let from_line = car.distance - visit.base;
-        let here = self.track.wrap(car.distance);
-        let mut wanted = self.profile.speed(here) * 0.95;
-        if from_line < pit.limit_from {
-            wanted = wanted.min(
-                (PIT_LIMIT * PIT_LIMIT + 2.0 * 13.0 * (pit.limit_from - from_line - car.speed * KNOT_S).max(0.0))
-                    .sqrt(),
-            );
-        } else if from_line < pit.limit_to {
-            wanted = wanted.min(PIT_LIMIT);
-        }
-        if visit.stage == Stage::Inbound {
-            let wait = if self.box_is_taken(index, visit) { QUEUE_SPACING + 1.0 } else { 0.0 };
-            wanted = wanted.min(approach(visit.stop_at - wait - car.distance, car.speed, 6.5));
-        }
-        if matches!(visit.stage, Stage::Standing(_)) {
-            wanted = 0.0;
-        }
-        for (other, that) in self.cars.iter().enumerate() {
-            let Mode::Pit(_) = that.mode else { continue };
-            let gap = self.track.wrap(that.distance - car.distance);
-            let in_box = that.offset > pit.offset + 1.8;
-            if other != index && gap > 0.0 && gap < 45.0 && !in_box {
-                wanted = wanted.min((that.speed + (gap - QUEUE_SPACING + 0.5) / 0.8).max(0.0));
-            }
-        }
-        let change = ((wanted - car.speed) / KNOT_S).clamp(-braking(car.speed), thrust(car.speed).min(7.0));
-        let speed = (car.speed + change * KNOT_S).max(0.0);
-        let speed = if speed < 0.3 && wanted < 0.3 { 0.0 } else { speed };
-        let ramp = |from: f64, to: f64| smoothstep((from_line - from) / (to - from));
-        let lane = pit.offset * ramp(pit.entry, pit.limit_from) * (1.0 - ramp(pit.limit_to + 10.0, pit.exit));
-        let in_box =
-            matches!(visit.purpose, Purpose::Tyres(_) | Purpose::Retire) && (car.distance - visit.stop_at).abs() < 13.0;
-        (speed, self.drift(index, lane + if in_box { 4.0 } else { 0.0 }), 0)
-    }
-
-    /// Whether the other car of the team is at or before the box that this one heads for.
-    fn box_is_taken(&self, index: usize, visit: Visit) -> bool {
-        matches!(visit.purpose, Purpose::Tyres(_) | Purpose::Retire)
-            && self.cars.iter().enumerate().any(|(other, car)| {
-                let Mode::Pit(theirs) = car.mode else { return false };
-                other != index
-                    && car.team == self.cars[index].team
-                    && theirs.stage != Stage::Outbound
-                    && matches!(theirs.purpose, Purpose::Tyres(_))
-                    && self.track.wrap(car.distance - self.cars[index].distance) < 300.0
-            })
-    }
-
-    /// Offset one knot later on the way to `target`: never faster sideways than a share of the speed ahead.
-    fn drift(&self, index: usize, target: f64) -> f64 {
-        let car = &self.cars[index];
-        let most = (0.01 + 0.11 * car.speed) * KNOT_S;
-        car.offset + ((target - car.offset) * 0.22).clamp(-most, most)
-    }
-
     /// What follows from having moved from `before` to where the car is at `time`.
     fn arrive(&mut self, index: usize, before: f64, time: f64) {
         let length = self.track.length;
@@ -556,97 +298,6 @@ impl Race<'_> {
         }
     }
 
-    /// At the entry of the pit lane beside the line at `base`.
-    fn choose_lane(&mut self, index: usize, base: f64) {
-        if self.cars[index].mode != Mode::Track {
-            return;
-        }
-        let lap = (base / self.track.length).round() as i64;
-        let pit = &self.track.pit;
-        let box_at = base + pit.first_box + pit.box_spacing * (self.cars[index].team % 10) as f64;
-        let queue = |place: usize| base + pit.limit_to - 12.0 - QUEUE_SPACING * place as f64;
-        let due = |lap_planned: u16| i64::from(lap_planned) <= lap;
-        let car = &mut self.cars[index];
-        let retires = car.troubles.first().is_some_and(|trouble| trouble.kind == TroubleKind::Pit && due(trouble.lap));
-        let visit = |purpose, stop_at, hold| Visit { base, stop_at, stage: Stage::Inbound, purpose, hold };
-        let visit = if car.finished.is_some() {
-            self.parked += 1;
-            visit(Purpose::Park, queue(self.parked - 1), f64::INFINITY)
-        } else if self.director.phase == Phase::Flag {
-            return;
-        } else if self.director.is_red() {
-            self.queued += 1;
-            visit(Purpose::RedFlag, queue(self.queued - 1), f64::INFINITY)
-        } else if retires {
-            visit(Purpose::Retire, box_at, f64::INFINITY)
-        } else if lap < i64::from(self.laps)
-            && let Some(stop) = car.stops.first().copied().filter(|stop| due(stop.lap))
-        {
-            car.stops.remove(0);
-            visit(Purpose::Tyres(stop.compound), box_at, self.random.range(2.1, 3.4) + stop.extra)
-        } else {
-            return;
-        };
-        self.cars[index].mode = Mode::Pit(visit);
-    }
-
-    fn visit_lane(&mut self, index: usize, mut visit: Visit, time: f64) {
-        let exit = visit.base + self.track.pit.exit;
-        let released = self.director.released;
-        let car = &mut self.cars[index];
-        match visit.stage {
-            Stage::Inbound if car.speed == 0.0 && (visit.stop_at - car.distance) < 1.5 => {
-                visit.stage = Stage::Standing(time + visit.hold);
-                let moved = if visit.hold.is_finite() { time + visit.hold } else { f64::INFINITY };
-                self.visits.push(PitVisit {
-                    car: index,
-                    base: visit.base,
-                    stopped: time,
-                    moved,
-                    purpose: visit.purpose,
-                });
-                if visit.purpose == Purpose::Retire {
-                    car.out_since = Some(time);
-                    self.note(time + 75.0, What::Retired(index));
-                }
-            }
-            Stage::Standing(until) => {
-                let go = match visit.purpose {
-                    Purpose::RedFlag => released,
-                    _ => time >= until,
-                };
-                if go {
-                    self.leave_stop(index, &mut visit, time);
-                }
-            }
-            Stage::Outbound if car.distance >= exit => {
-                car.mode = Mode::Track;
-                return;
-            }
-            _ => {}
-        }
-        self.cars[index].mode = Mode::Pit(visit);
-    }
-
-    fn leave_stop(&mut self, index: usize, visit: &mut Visit, time: f64) {
-        visit.stage = Stage::Outbound;
-        if let Some(last) = self.visits.iter_mut().rev().find(|last| last.car == index) {
-            last.moved = time;
-        }
-        let fresh = match visit.purpose {
-            Purpose::Tyres(compound) => Some(compound),
-            Purpose::RedFlag if self.random.chance(0.6) => {
-                Some(if self.random.chance(0.5) { Compound::Medium } else { Compound::Hard })
-            }
-            _ => None,
-        };
-        if let Some(compound) = fresh {
-            let tyres = Tyres::fit(compound, &mut self.random);
-            self.cars[index].tyres = tyres;
-            self.sets.push(FittedSet { at: time, car: index, tyres });
-        }
-    }
-
     fn meet_trouble(&mut self, index: usize, time: f64) {
         let green = self.director.phase == Phase::Green;
         let length = self.track.length;
@@ -678,15 +329,4 @@ impl Race<'_> {
             self.note(time + 75.0, What::Retired(index));
         }
     }
-}
-
-/// Highest speed at the next knot from which a car, `ahead` m before its stop, comes to rest there at `brake` m/s².
-fn approach(ahead: f64, speed: f64, brake: f64) -> f64 {
-    let left = ahead - 0.5 * speed * KNOT_S;
-    if left <= 0.05 { 0.0 } else { (2.0 * brake * left).sqrt().min(left / KNOT_S) }
-}
-
-fn smoothstep(part: f64) -> f64 {
-    let part = part.clamp(0.0, 1.0);
-    part * part * (3.0 - 2.0 * part)
 }

@@ -2,19 +2,19 @@
 
 /// Streams of the archive, by file name without the ending.
 pub(super) mod stream {
-    pub(in super::super) const SESSION_INFO: &str = "SessionInfo";
-    pub(in super::super) const DRIVER_LIST: &str = "DriverList";
-    pub(in super::super) const CAR_DATA: &str = "CarData.z";
-    pub(in super::super) const POSITION: &str = "Position.z";
-    pub(in super::super) const TIMING_DATA: &str = "TimingData";
-    pub(in super::super) const TIMING_APP_DATA: &str = "TimingAppData";
-    pub(in super::super) const TRACK_STATUS: &str = "TrackStatus";
-    pub(in super::super) const SESSION_STATUS: &str = "SessionStatus";
-    pub(in super::super) const RACE_CONTROL: &str = "RaceControlMessages";
-    pub(in super::super) const LAP_COUNT: &str = "LapCount";
-    pub(in super::super) const WEATHER: &str = "WeatherData";
-    pub(in super::super) const HEARTBEAT: &str = "Heartbeat";
-    pub(in super::super) const CLOCK: &str = "ExtrapolatedClock";
+    pub(crate) const SESSION_INFO: &str = "SessionInfo";
+    pub(crate) const DRIVER_LIST: &str = "DriverList";
+    pub(crate) const CAR_DATA: &str = "CarData.z";
+    pub(crate) const POSITION: &str = "Position.z";
+    pub(crate) const TIMING_DATA: &str = "TimingData";
+    pub(crate) const TIMING_APP_DATA: &str = "TimingAppData";
+    pub(crate) const TRACK_STATUS: &str = "TrackStatus";
+    pub(crate) const SESSION_STATUS: &str = "SessionStatus";
+    pub(crate) const RACE_CONTROL: &str = "RaceControlMessages";
+    pub(crate) const LAP_COUNT: &str = "LapCount";
+    pub(crate) const WEATHER: &str = "WeatherData";
+    pub(crate) const HEARTBEAT: &str = "Heartbeat";
+    pub(crate) const CLOCK: &str = "ExtrapolatedClock";
 }
 
 /// A record of a text stream.

@@ -88,7 +88,12 @@ pub struct Spread {
 impl Spread {
     fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
-        let at = |share: f64| values.get(((values.len() as f64 * share) as usize).min(values.len().saturating_sub(1))).copied().unwrap_or(f64::NAN);
+        let at = |share: f64| {
+            values
+                .get(((values.len() as f64 * share) as usize).min(values.len().saturating_sub(1)))
+                .copied()
+                .unwrap_or(f64::NAN)
+        };
         Self { min: at(0.0), median: at(0.5), p95: at(0.95), max: at(1.0) }
     }
 }
@@ -131,7 +136,10 @@ pub fn statistics_table(archives: &[(&str, &Statistics)]) -> String {
     };
     for stream in ["CarData.z", "Position.z"] {
         let of = |read: &dyn Fn(&SampleStatistics) -> String| {
-            archives.iter().map(|(_, numbers)| numbers.samples.get(stream).map_or("–".to_owned(), read)).collect::<Vec<_>>()
+            archives
+                .iter()
+                .map(|(_, numbers)| numbers.samples.get(stream).map_or("–".to_owned(), read))
+                .collect::<Vec<_>>()
         };
         row(&format!("{stream} moments"), of(&|s| s.moments.to_string()));
         row(&format!("{stream} interval median/p95/max, ms"), of(&|s| spread(&s.interval_s, 1e3, 0)));
@@ -208,7 +216,8 @@ fn read(bytes: &[u8]) -> Vec<(Option<f64>, &[u8])> {
 fn stamp_s(text: &[u8]) -> Option<f64> {
     let digits = |from: usize, to: usize| std::str::from_utf8(text.get(from..to)?).ok()?.parse::<u32>().ok();
     let marked = text.get(2) == Some(&b':') && text.get(5) == Some(&b':') && text.get(8) == Some(&b'.');
-    let seconds = f64::from(digits(0, 2)? * 3600 + digits(3, 5)? * 60 + digits(6, 8)?) + f64::from(digits(9, 12)?) / 1e3;
+    let seconds =
+        f64::from(digits(0, 2)? * 3600 + digits(3, 5)? * 60 + digits(6, 8)?) + f64::from(digits(9, 12)?) / 1e3;
     marked.then_some(seconds)
 }
 
@@ -287,17 +296,27 @@ fn timing_statistics(records: &[(Option<f64>, &[u8])]) -> TimingStatistics {
         let Ok(record) = serde_json::from_slice::<Value>(body) else { continue };
         let Some(lines) = record.get("Lines").and_then(Value::as_object) else { continue };
         for (number, line) in lines {
-            let value = |key: &str| line.get(key).and_then(|inner| inner.get("Value")).and_then(Value::as_str).filter(|text| !text.is_empty());
+            let value = |key: &str| {
+                line.get(key)
+                    .and_then(|inner| inner.get("Value"))
+                    .and_then(Value::as_str)
+                    .filter(|text| !text.is_empty())
+            };
             let position = line.get("Position").is_some();
             numbers.positions += u64::from(position);
             numbers.gaps += u64::from(line.get("GapToLeader").is_some());
             let time = value("LastLapTime").and_then(lap_s);
             numbers.lap_times += u64::from(time.is_some());
             if let Some(Value::Object(sectors)) = line.get("Sectors") {
-                let filled = |sector: &&Value| sector.get("Value").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+                let filled =
+                    |sector: &&Value| sector.get("Value").and_then(Value::as_str).is_some_and(|text| !text.is_empty());
                 numbers.sectors += sectors.values().filter(filled).count() as u64;
             }
-            let (Some(lap), Some(stamp)) = (line.get("NumberOfLaps").and_then(Value::as_u64).filter(|lap| *lap > 0), stamp) else { continue };
+            let (Some(lap), Some(stamp)) =
+                (line.get("NumberOfLaps").and_then(Value::as_u64).filter(|lap| *lap > 0), stamp)
+            else {
+                continue;
+            };
             numbers.laps += 1;
             numbers.laps_with_position += u64::from(position);
             if let Some(time) = time {
