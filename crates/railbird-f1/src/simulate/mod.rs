@@ -25,6 +25,8 @@ mod samples;
 mod session;
 mod statistics;
 mod steer;
+#[cfg(test)]
+mod tests;
 mod text;
 mod timing_feed;
 mod track;
