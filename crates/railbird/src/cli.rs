@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::cmd::{demo::Demo, f1::F1};
+
 /// Contests as they were known: import, study and replay them.
 #[derive(Debug, Parser)]
 #[command(name = "railbird", version, max_term_width = 100, propagate_version = true)]
@@ -30,6 +32,9 @@ pub(crate) struct Global {
     /// Threads that compute; 0 is one a core
     #[arg(long, global = true, value_name = "N")]
     pub(crate) threads: Option<usize>,
+    /// Most sessions that the data folder may hold
+    #[arg(long, global = true, value_name = "N", hide_short_help = true)]
+    pub(crate) sessions_max: Option<usize>,
     /// Form of the log on standard error: text or json
     #[arg(long, global = true, value_name = "FORM")]
     pub(crate) log_format: Option<String>,
@@ -41,6 +46,12 @@ pub(crate) struct Global {
 /// Commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Formula 1: import, study and replay sessions
+    F1(F1),
+    /// Serve the pages and the API
+    Serve(ServeFlags),
+    /// Simulate a race, import it, and open its page
+    Demo(Demo),
     /// Print every setting, its value and where it came from
     Config(ServeFlags),
     /// Print a completion script
@@ -68,6 +79,9 @@ pub(crate) struct ServeFlags {
     /// Further name that a Host header may bear; may be repeated
     #[arg(long, value_name = "HOST")]
     pub(crate) allow_host: Vec<String>,
+    /// Origin beside the page's own that may open WebSockets and change state; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) allow_origin: Vec<String>,
     /// Folder below which an import over HTTP may read; may be repeated
     #[arg(long, value_name = "DIR")]
     pub(crate) import_root: Vec<PathBuf>,
@@ -100,6 +114,7 @@ impl Cli {
         let path = |path: &PathBuf| path.display().to_string();
         set("data_dir", self.global.data_dir.as_ref().map(path));
         set("threads", self.global.threads.map(|threads| threads.to_string()));
+        set("sessions_max", self.global.sessions_max.map(|sessions| sessions.to_string()));
         set("log_format", self.global.log_format.clone());
         let log = match self.global.verbose {
             0 => None,
@@ -117,6 +132,7 @@ impl Cli {
             set("token_file", serve.token_file.as_ref().map(path));
             set("no_auth", serve.no_auth.then(|| "true".to_owned()));
             set("allowed_hosts", list(&serve.allow_host));
+            set("allowed_origins", list(&serve.allow_origin));
             set("import_roots", list(&roots));
             set("import_hosts", list(&serve.import_host));
             set("import_bytes_max", serve.import_bytes_max.map(number));
@@ -131,7 +147,9 @@ impl Cli {
 impl Command {
     fn serve_flags(&self) -> Option<&ServeFlags> {
         match self {
-            Self::Config(flags) => Some(flags),
+            Self::Config(flags) | Self::Serve(flags) => Some(flags),
+            Self::Demo(demo) => Some(&demo.serve),
+            Self::F1(f1) => f1.command.serve_flags(),
             Self::Completions { .. } => None,
         }
     }

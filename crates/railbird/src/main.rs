@@ -2,6 +2,7 @@
 //!
 //! The only crate that reads the environment, prints, and chooses exit codes; it computes nothing.
 
+mod browser;
 mod cli;
 mod cmd;
 mod environment;
@@ -10,6 +11,7 @@ mod logs;
 mod memory;
 mod output;
 mod settings;
+mod stages;
 
 use std::process::ExitCode;
 
@@ -52,8 +54,13 @@ fn run(cli: Cli, output: Output) -> Result<Outcome, Failure> {
         platform_data_dir: environment::platform_data_dir(),
     })?;
     logs::start(&settings)?;
+    // Everything that computes does so on this pool.
+    rayon::ThreadPoolBuilder::new().num_threads(settings.size("threads")).build_global()?;
     let context = Context { settings, output, verbose: cli.global.verbose > 0 };
     match cli.command {
+        Command::F1(f1) => cmd::f1::run(&context, f1.command),
+        Command::Serve(_) => cmd::serve::run(&context),
+        Command::Demo(demo) => cmd::demo::run(&context, &demo),
         Command::Config(_) => cmd::config::run(&context),
         Command::Completions { shell } => cmd::completions::run(&context, shell),
     }

@@ -142,6 +142,22 @@ pub(crate) const SETTINGS: &[Setting] = &[
         meaning: "largest input of one import, bytes",
     },
     Setting {
+        key: "sessions_max",
+        flag: "--sessions-max",
+        variable: "RAILBIRD_SESSIONS_MAX",
+        form: Form::Number,
+        default: "10000",
+        meaning: "most sessions that the data folder may hold",
+    },
+    Setting {
+        key: "allowed_origins",
+        flag: "--allow-origin",
+        variable: "RAILBIRD_ALLOWED_ORIGINS",
+        form: Form::List,
+        default: "",
+        meaning: "origins beside the page's own that may open WebSockets and change state, such as https://rail.example",
+    },
+    Setting {
         key: "connections_max",
         flag: "--connections-max",
         variable: "RAILBIRD_CONNECTIONS_MAX",
@@ -243,6 +259,15 @@ impl Settings {
     /// Folder of imported sessions.
     pub(crate) fn data_dir(&self) -> PathBuf {
         PathBuf::from(self.text("data_dir"))
+    }
+
+    /// The same, with another data folder.
+    pub(crate) fn with_data_dir(&self, folder: &Path) -> Self {
+        let mut settings = self.clone();
+        if let Some(resolved) = settings.resolved.iter_mut().find(|resolved| resolved.key == "data_dir") {
+            resolved.value = Value::Text(folder.display().to_string());
+        }
+        settings
     }
 
     /// A text; empty where not given.

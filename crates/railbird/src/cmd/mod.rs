@@ -2,6 +2,9 @@
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod f1;
+pub(crate) mod serve;
 
 use crate::{output::Output, settings::Settings};
 

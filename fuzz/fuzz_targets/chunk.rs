@@ -1,0 +1,9 @@
+//! Fuzzes `entry::chunk`.
+#![no_main]
+
+#[path = "../entry.rs"]
+mod entry;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    entry::chunk(bytes);
+});

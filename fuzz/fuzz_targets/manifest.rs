@@ -1,0 +1,9 @@
+//! Fuzzes `entry::manifest`.
+#![no_main]
+
+#[path = "../entry.rs"]
+mod entry;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    entry::manifest(bytes);
+});
