@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ChunkError, decodeChunk, decodeRaw } from "../src/f1/chunk";
-import { encodeChunk, Writer, type ChunkIn, type DriverSamples, type StreamIn } from "./encode";
+import { encodeChunk, Writer, type Predictor, type ChunkIn, type DriverSamples, type StreamIn } from "./encode";
 import { random } from "./random";
 
 const ORIGIN = 1_742_094_442_785_000_000n;
@@ -105,7 +105,7 @@ function chunkOf(seed: number): { input: ChunkIn; bytes: Uint8Array } {
     car: streamOf(next, CAR, n),
     position: streamOf(next, POSITION, n),
   };
-  return { input, bytes: encodeChunk(input, () => Math.floor(next() * 3) as 0 | 1 | 2) };
+  return { input, bytes: encodeChunk(input, () => Math.floor(next() * 4) as Predictor) };
 }
 
 describe("what was encoded", () => {
@@ -159,6 +159,9 @@ describe("malformed bytes", () => {
   test("a varint of more than 64 bits", () =>
     refused(head().raw(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f).done(), /64 bits/));
   test("a predictor that is not known", () => refused(head().raw(1, 1, 3, 0, 0).done(), /predictor 3/));
+  test("a predictor of channels that is not known", () =>
+    refused(head().raw(1, 1, 0, 0, 0, 0, 1, 0, 0, 4).raw(...Array(20).fill(0)).done(), /rpm: predictor 4/));
+  test("a unit of no time", () => refused(head().raw(0, 0).raw(...Array(20).fill(0)).done(), /car unit/));
   test("more drivers than bytes", () => refused(head().raw(0, 1, 0, 0).unsigned(200).raw(0, 0).done(), /car drivers/));
   test("a driver twice", () =>
     refused(head().raw(0, 1, 0, 0, 2, 5, 0, 5, 0).raw(...Array(40).fill(0)).done(), /twice/));

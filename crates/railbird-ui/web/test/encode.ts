@@ -27,6 +27,8 @@ export interface ChunkIn {
   position: StreamIn;
 }
 
+export type Predictor = 0 | 1 | 2 | 3;
+
 export class Writer {
   readonly bytes: number[] = [];
 
@@ -55,15 +57,18 @@ export class Writer {
     return this;
   }
 
-  column(values: (number | bigint)[], predictor: 0 | 1 | 2): this {
+  /** `units`: times of the values, for predictor 3. */
+  column(values: (number | bigint)[], predictor: Predictor, units: bigint[] = []): this {
     this.raw(predictor);
     let [last, before] = [0n, 0n];
-    for (const one of values) {
+    values.forEach((one, k) => {
       const value = BigInt(one);
-      const guess = predictor === 0 ? 0n : predictor === 1 ? last : 2n * last - before;
+      const [ta = 0n, tb = 0n, tc = 0n] = [units[k - 2], units[k - 1], units[k]];
+      const rise = k < 2 || tb === ta ? 0n : ((last - before) * (tc - tb)) / (tb - ta);
+      const guess = [0n, last, 2n * last - before, last + rise][predictor] as bigint;
       this.signed(BigInt.asIntN(64, value - guess));
       [before, last] = [last, value];
-    }
+    });
     return this;
   }
 
@@ -90,17 +95,17 @@ export function runsOf(moments: number[], entries: number): number[] {
   return runs;
 }
 
-export function encodeChunk(chunk: ChunkIn, predictor: (channel: number) => 0 | 1 | 2 = () => 1): Uint8Array {
+export function encodeChunk(chunk: ChunkIn, predictor: (channel: number) => Predictor = () => 1): Uint8Array {
   const out = new Writer().raw(0x52, 0x42, 0x43, 0x31).unsigned(chunk.n).int64(chunk.baseNs).signed(chunk.startNs);
   for (const stream of [chunk.car, chunk.position]) {
     out.unsigned(stream.moments.length).unsigned(stream.unitNs);
     out.column(
       stream.moments.map((moment) => (moment.utcNs - chunk.baseNs) / stream.unitNs),
-      predictor(0),
+      timePredictor(predictor(0)),
     );
     out.column(
       stream.moments.map((moment) => (moment.knownNs - chunk.startNs) / stream.unitNs),
-      predictor(1),
+      timePredictor(predictor(1)),
     );
     out.unsigned(stream.drivers.length);
     for (const one of stream.drivers) {
@@ -110,8 +115,13 @@ export function encodeChunk(chunk: ChunkIn, predictor: (channel: number) => 0 | 
     }
     const channels = stream === chunk.car ? 6 : 4;
     for (let channel = 0; channel < channels; channel++) {
-      for (const one of stream.drivers) out.column(one.channels[channel] ?? [], predictor(channel));
+      for (const one of stream.drivers) {
+        const units = one.moments.map((k) => ((stream.moments[k] as Moment).utcNs - chunk.baseNs) / stream.unitNs);
+        out.column(one.channels[channel] ?? [], predictor(channel), units);
+      }
     }
   }
   return out.done();
 }
+
+const timePredictor = (predictor: Predictor): Predictor => (predictor === 3 ? 1 : predictor);

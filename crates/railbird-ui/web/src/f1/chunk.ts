@@ -57,6 +57,14 @@ export interface RawStream {
   drivers: RawDriver[];
 }
 
+/** The moments of a stream as its columns hold them. */
+interface Moments {
+  t: Float64Array;
+  /** In units of the stream since its base: exact up to 2^53, beyond that `wide` is. */
+  units: Float64Array;
+  wide: BigInt64Array | null;
+}
+
 /** Samples of one driver as they lie in the bytes. */
 export interface RawDriver {
   driver: number;
@@ -72,6 +80,9 @@ interface Channel {
   max: number;
 }
 
+/** Predictor of channels that goes on along the line through the last two values, by their times. */
+const IN_TIME = 3;
+const UNIT_MAX_NS = 1_000_000_000n;
 const U16 = 65535;
 const CAR: Channel[] = [
   { name: "rpm", min: 0, max: U16 },
@@ -141,8 +152,10 @@ function stream(reader: Reader, name: string, channels: Channel[], base: bigint,
   // A moment takes at least a byte in each of the two columns.
   const entries = reader.count(`${name} entries`, reader.left() >> 1);
   const unit = reader.unsigned(`${name} unit`);
-  const t = reader.timeColumn(`${name} utc`, entries, unit, base);
-  const knownAt = reader.timeColumn(`${name} known_at`, entries, unit, start);
+  if (unit < 1n || unit > UNIT_MAX_NS) throw reader.error(`${name} unit: ${unit} ns is not within 1 ns to 1 s`);
+  const utc = reader.timeColumn(`${name} utc`, entries, unit, base);
+  const { t } = utc;
+  const { t: knownAt } = reader.timeColumn(`${name} known_at`, entries, unit, start);
   const count = reader.count(`${name} drivers`, reader.left() >> 1);
   const drivers: RawDriver[] = [];
   let samples = 0;
@@ -162,7 +175,7 @@ function stream(reader: Reader, name: string, channels: Channel[], base: bigint,
   for (const channel of channels) {
     for (const one of drivers) {
       const what = `${name} ${channel.name}`;
-      one.channels.push(reader.column(what, one.moments.length, channel.min, channel.max));
+      one.channels.push(reader.column(what, one.moments, utc, channel.min, channel.max));
     }
   }
   return { t, knownAt, drivers };
@@ -217,6 +230,21 @@ function times(t: Float64Array, one: RawDriver, order: Uint32Array | null): Floa
 function pick(one: RawDriver, channel: number, order: Uint32Array | null): Int32Array {
   const values = one.channels[channel] as Int32Array;
   return order ? Int32Array.from(order, (index) => values[index] as number) : values;
+}
+
+/** How far a value goes on along the line through the last two, from sample `k - 1` to `k`. */
+function rise(step: number, moments: Uint32Array, utc: Moments, k: number): number {
+  const [a, b, c] = [moments[k - 2] as number, moments[k - 1] as number, moments[k] as number];
+  if (utc.wide) {
+    const [ta, tb, tc] = [utc.wide[a] as bigint, utc.wide[b] as bigint, utc.wide[c] as bigint];
+    return tb === ta ? 0 : Number((BigInt(step) * BigInt.asIntN(64, tc - tb)) / BigInt.asIntN(64, tb - ta));
+  }
+  const [ta, tb, tc] = [utc.units[a] as number, utc.units[b] as number, utc.units[c] as number];
+  if (tb === ta) return 0;
+  const product = step * (tc - tb);
+  // Beyond 2^53 a double would round.
+  if (!Number.isSafeInteger(product)) return Number((BigInt(step) * BigInt(tc - tb)) / BigInt(tb - ta));
+  return Math.trunc(product / (tb - ta));
 }
 
 /** Walks over the bytes; every read is checked. */
@@ -296,9 +324,10 @@ class Reader {
     return null;
   }
 
-  /** A column of `length` values, each within `min..=max`. */
-  column(what: string, length: number, min: number, max: number): Int32Array {
-    const predictor = this.predictor(what);
+  /** A column of a value a sample, each within `min..=max`; `moments` are those of the samples. */
+  column(what: string, moments: Uint32Array, utc: Moments, min: number, max: number): Int32Array {
+    const predictor = this.predictor(what, IN_TIME);
+    const { length } = moments;
     if (length > this.left()) throw this.error(`${what}: ${length} values cannot fit`);
     const out = new Int32Array(length);
     let last = 0;
@@ -306,7 +335,10 @@ class Reader {
     for (let k = 0; k < length; k++) {
       const residual = this.residual(what);
       if (residual === null) throw this.error(`${what}: a value out of range`);
-      const value = predictor === 0 ? residual : predictor === 1 ? last + residual : 2 * last - before + residual;
+      let value = residual;
+      if (predictor === 1) value += last;
+      else if (predictor === 2) value += 2 * last - before;
+      else if (predictor === IN_TIME) value += last + (k < 2 ? 0 : rise(last - before, moments, utc, k));
       if (value < min || value > max) throw this.error(`${what}: ${value} is not within ${min} to ${max}`);
       before = last;
       last = value;
@@ -316,11 +348,11 @@ class Reader {
   }
 
   /** A column of moments: `offset` and `length` values of `unit` ns, as seconds. */
-  timeColumn(what: string, length: number, unit: bigint, offset: bigint): Float64Array {
-    const predictor = this.predictor(what);
+  timeColumn(what: string, length: number, unit: bigint, offset: bigint): Moments {
+    const predictor = this.predictor(what, 2);
     if (length > this.left()) throw this.error(`${what}: ${length} values cannot fit`);
     const from = this.at;
-    const out = new Float64Array(length);
+    const out: Moments = { t: new Float64Array(length), units: new Float64Array(length), wide: null };
     const unitNs = Number(unit);
     const offsetNs = Number(offset);
     let last = 0;
@@ -336,7 +368,8 @@ class Reader {
       }
       before = last;
       last = value;
-      out[k] = ns / 1e9;
+      out.t[k] = ns / 1e9;
+      out.units[k] = value;
     }
     return out;
   }
@@ -347,23 +380,26 @@ class Reader {
     predictor: number,
     unit: bigint,
     offset: bigint,
-    out: Float64Array,
-  ): Float64Array {
+    out: Moments,
+  ): Moments {
+    const wide = new BigInt64Array(out.t.length);
+    out.wide = wide;
     let last = 0n;
     let before = 0n;
-    for (let k = 0; k < out.length; k++) {
+    for (let k = 0; k < wide.length; k++) {
       const guess = predictor === 0 ? 0n : predictor === 1 ? last : 2n * last - before;
       const value = BigInt.asIntN(64, guess + this.signed(what));
       before = last;
       last = value;
-      out[k] = Number(offset + value * unit) / 1e9;
+      wide[k] = value;
+      out.t[k] = Number(BigInt.asIntN(64, offset + value * unit)) / 1e9;
     }
     return out;
   }
 
-  private predictor(what: string): number {
+  private predictor(what: string, max: number): number {
     const predictor = this.byte(what);
-    if (predictor > 2) throw this.error(`${what}: predictor ${predictor} is not known`);
+    if (predictor > max) throw this.error(`${what}: predictor ${predictor} is not known`);
     return predictor;
   }
 }
