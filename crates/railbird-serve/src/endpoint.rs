@@ -6,13 +6,14 @@ use std::{
 };
 
 use axum::{extract::Request, http::StatusCode, response::Response};
-use railbird_publish::{Call, Cost, Method, Route};
+use railbird_publish::{Call, Cost, Method, Reply, Route};
 
 use crate::{
     app::App,
     call,
     gate::Began,
     metrics::RouteMetrics,
+    pool::PoolError,
     reply::{Refused, Wants, respond},
 };
 
@@ -27,18 +28,13 @@ impl Endpoint {
     /// Answers, counts and logs one request.
     pub(crate) async fn call(self: Arc<Self>, request: Request) -> Response {
         let began = Began::of(&request);
-        let quick = self.route.cost == Cost::Quick && self.route.method == Method::Get;
-        let answered = if quick {
-            // Nothing to wait for, so no timer.
-            self.answer(request).await
-        } else {
-            let deadline = self.app.config.limits.request_deadline;
-            tokio::time::timeout(deadline, self.answer(request)).await.unwrap_or_else(|_| {
-                self.app.counts.deadline_missed.add(1);
-                let message = format!("no answer within {} s; try again", deadline.as_secs_f64());
-                Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, message))
-            })
-        };
+        let deadline = self.app.config.limits.request_deadline;
+        // Its timer is set only where the answer has something to wait for.
+        let answered = tokio::time::timeout(deadline, self.answer(request)).await.unwrap_or_else(|_| {
+            self.app.counts.deadline_missed.add(1);
+            let message = format!("no answer within {} s; try again", deadline.as_secs_f64());
+            Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, message))
+        });
         let response = answered.unwrap_or_else(|refused| refused.response());
         self.app.done(&self.metrics, self.route.path, began, response)
     }
@@ -53,14 +49,29 @@ impl Endpoint {
             Method::Post => call::body(&parts.headers, body, self.route.body).await?,
         };
         let call = Call { parameters, body, accepts_gzip: wants.gzip };
-        let reply = match self.route.cost {
-            Cost::Quick => catch_unwind(AssertUnwindSafe(|| (self.route.answer)(call)))
-                .map_err(|_| Refused::from(crate::pool::PoolError::Panicked))?,
-            Cost::Blocking => {
-                let answer = Arc::clone(&self.route.answer);
-                self.app.pool.run(move || answer(call)).await?
-            }
-        }?;
+        let reply = match self.warm(&call)? {
+            Some(reply) => reply,
+            None => match self.route.cost {
+                Cost::Quick => unwinding(|| (self.route.answer)(call))?,
+                Cost::Blocking => {
+                    let answer = Arc::clone(&self.route.answer);
+                    self.app.pool.run(move || answer(call)).await?
+                }
+            }?,
+        };
         respond(reply, &wants, self.app.keep, &self.app.pool, limits.inflate_bytes_max).await
     }
+
+    /// The answer from memory, where the route has one.
+    fn warm(&self, call: &Call) -> Result<Option<Reply>, Refused> {
+        match &self.route.warm {
+            Some(warm) => unwinding(|| warm(call)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// A panic in a field is an answer, not a closed connection.
+fn unwinding<T>(work: impl FnOnce() -> T) -> Result<T, Refused> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Refused::from(PoolError::Panicked))
 }

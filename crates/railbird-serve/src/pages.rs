@@ -25,7 +25,7 @@ pub struct Pages {
 /// One file. `plain` or `gzip` must be there; `gzip` and `brotli` are sent as they are to clients that take them.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Path: `/index.html` (asked for as `/` too), `/assets/app-3f2a.js`.
+    /// Path: `/index.html` (asked for as `/` too), `/assets/app-3f2a.js`, or `/f1/{session}`, whose last part may be anything.
     pub path: Cow<'static, str>,
     /// Media type, with its character set.
     pub media_type: Cow<'static, str>,
@@ -44,6 +44,8 @@ pub struct Page {
 /// Pages made ready to be sent.
 pub(crate) struct Shelf {
     by_path: HashMap<String, Ready>,
+    /// Pages whose last part may be anything, by what stands before it: `/f1/` for `/f1/{session}`.
+    by_head: Vec<(String, Ready)>,
 }
 
 struct Ready {
@@ -59,6 +61,7 @@ struct Ready {
 impl Shelf {
     pub(crate) fn new(pages: Pages, keep: Keep) -> Result<Self, ServeError> {
         let mut by_path = HashMap::new();
+        let mut by_head = Vec::new();
         for page in pages.files {
             let path = page.path.clone().into_owned();
             let wrong = |reason| ServeError::Page { path: path.clone(), reason };
@@ -83,14 +86,19 @@ impl Shelf {
                 tag_brotli: tag("W/")?,
                 page,
             };
-            if by_path.insert(path.clone(), ready).is_some() {
+            if let Some((head, "")) =
+                path.split_once('{').map(|(head, name)| (head, name.split_once('}').map_or(name, |(_, rest)| rest)))
+            {
+                by_head.push((head.to_owned(), ready));
+            } else if by_path.insert(path.clone(), ready).is_some() {
                 return Err(wrong("is there twice"));
             }
         }
-        Ok(Self { by_path })
+        Ok(Self { by_path, by_head })
     }
 
-    /// The page at `path`, compared as it was sent: an escaped character never names a file.
+    /// The page at `path`, compared as it was sent: an escaped character never names a file, and what stands for a
+    /// name in braces is not looked at.
     pub(crate) async fn get(
         &self,
         path: &str,
@@ -102,7 +110,9 @@ impl Shelf {
             None => self.by_path.get(path),
             Some(folder) => self.by_path.get(&format!("{folder}/index.html")),
         };
-        let ready = ready.ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, "no such page"))?;
+        let ready = ready
+            .or_else(|| self.by_head.iter().find(|(head, _)| is_below(head, path)).map(|(_, ready)| ready))
+            .ok_or_else(|| Refused::new(StatusCode::NOT_FOUND, "no such page"))?;
         let page = &ready.page;
         let mut response = Response::new(Body::empty());
         let headers = response.headers_mut();
@@ -132,4 +142,9 @@ impl Shelf {
         *response.body_mut() = Body::from(body);
         Ok(response)
     }
+}
+
+/// Whether `path` is one further part below `head`, which ends with a slash.
+fn is_below(head: &str, path: &str) -> bool {
+    path.strip_prefix(head).is_some_and(|last| !last.is_empty() && !last.contains('/'))
 }

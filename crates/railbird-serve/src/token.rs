@@ -71,7 +71,7 @@ mod tests {
         for wrong in ["", "correct horse batter", "correct horse battery!", token.cookie()] {
             assert!(!token.is(wrong), "{wrong}");
         }
-        assert!(token.is_cookie(&token.cookie().to_owned()));
+        assert!(token.is_cookie(token.cookie()));
         assert!(!token.is_cookie("correct horse battery"));
         assert_eq!(format!("{token:?}"), "Token(..)");
     }

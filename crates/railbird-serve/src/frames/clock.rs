@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn frame_n_comes_when_the_clock_shows_n() {
-        let t = Instant::now();
+        let t = crate::clock::now();
         let mut clock = PlayClock::new(t, 10, 1000, 0.0, 1.0);
         assert_eq!(run(&mut clock, t, 300), [(0, 0), (1, 100), (2, 200), (3, 300)]);
         let mut clock = PlayClock::new(t, 10, 1000, 4.5, 0.5);
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn above_single_speed_at_most_fps_frames_a_second_come_and_all_clients_want_the_same() {
-        let t = Instant::now();
+        let t = crate::clock::now();
         for (speed, step) in [(2.0, 2), (2.5, 3), (10.0, 10), (100.0, 100)] {
             for start in [0.0, 7.0, 33.3] {
                 let mut clock = PlayClock::new(t, 25, 100_000, start, speed);
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn who_falls_behind_gets_the_newest_frame_and_the_rest_is_counted() {
-        let t = Instant::now();
+        let t = crate::clock::now();
         let mut clock = PlayClock::new(t, 10, 1000, 0.0, 1.0);
         clock.sent(0);
         let late = t + Duration::from_millis(570);
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn controls_move_the_clock_without_a_jump() {
-        let t = Instant::now();
+        let t = crate::clock::now();
         let ms = |ms| t + Duration::from_millis(ms);
         let mut clock = PlayClock::new(t, 10, 1000, 0.0, 1.0);
         assert_eq!(run(&mut clock, t, 250).len(), 3);
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_end_is_shown_once_and_stays() {
-        let t = Instant::now();
+        let t = crate::clock::now();
         let mut clock = PlayClock::new(t, 10, 25, 0.0, 10.0);
         assert_eq!(run(&mut clock, t, 99_000), [(0, 0), (10, 100), (20, 200), (24, 240)]);
         assert_eq!(clock.next(t + Duration::from_secs(1000)), None);
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn an_hour_at_any_speed_does_not_drift() {
-        let t = Instant::now();
+        let t = crate::clock::now();
         for speed in [0.1, 0.3, 1.0, 7.7, 100.0] {
             let mut clock = PlayClock::new(t, 25, u64::from(u32::MAX), 0.0, speed);
             clock.sent(0);
