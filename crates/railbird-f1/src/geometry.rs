@@ -19,6 +19,10 @@ const UNITS_PER_M: f64 = 10.0;
 const STEP_M_MAX: f64 = 2.6;
 /// Farthest that a projection found from a hint may be off the line before the whole line is searched, m.
 const LOCAL_OFFSET_M: f64 = 25.0;
+/// Beyond this way from the hint only a place near the line is believed without searching all of it, m.
+const LOCAL_WAY_M: f64 = 150.0;
+/// What near the line means there, m.
+const NEAR_OFFSET_M: f64 = 8.0;
 /// Moves along the line before a search from a hint is given up.
 const MOVES_MAX: usize = 48;
 
@@ -124,7 +128,9 @@ impl Centreline {
         if let Some(hint_m) = hint_m {
             let start = (hint_m.rem_euclid(self.length_m) / self.step_m) as usize;
             if let Some(found) = self.walk(x, y, start.min(self.vertices.len() - 1))
-                && found.offset_m.abs() <= LOCAL_OFFSET_M
+                && (found.offset_m.abs() <= NEAR_OFFSET_M
+                    || found.offset_m.abs() <= LOCAL_OFFSET_M
+                        && self.way_m(hint_m, found.distance_m).abs() <= LOCAL_WAY_M)
             {
                 return found;
             }

@@ -114,6 +114,14 @@ impl OrderFold {
         self.crossings.race(race);
     }
 
+    /// Takes the centreline of an earlier session as this one's. Later ones are left alone: a line that has been measured
+    /// on is not exchanged.
+    pub fn adopt(&mut self, at: SessionTime, line: Centreline) {
+        if self.line.is_none() {
+            self.take(at, line);
+        }
+    }
+
     /// Introduces the next driver.
     pub fn add_driver(&mut self, driver: DriverId) {
         debug_assert_eq!(driver.index(), self.cars.len(), "drivers come in order");
@@ -148,7 +156,8 @@ impl OrderFold {
         }
         if self.line.is_none() {
             if let Some(line) = self.survey.sample(driver.index(), utc, &sample) {
-                self.take(at, line, utc.0);
+                self.take(at, line);
+                self.moment = Some((utc.0, true));
             }
             return;
         }
@@ -277,7 +286,7 @@ impl OrderFold {
 
     /// From now on there is a line. What the cars have driven since the lap before is measured on it, so that gaps to
     /// those who passed earlier are known at once.
-    fn take(&mut self, at: SessionTime, line: Centreline, now: i64) {
+    fn take(&mut self, at: SessionTime, line: Centreline) {
         let survey = std::mem::take(&mut self.survey);
         for (driver, car) in self.cars.iter_mut().enumerate() {
             let (began, samples) = survey.recent(driver);
@@ -297,7 +306,6 @@ impl OrderFold {
             }
         }
         self.line = Some((at, line));
-        self.moment = Some((now, true));
     }
 
     /// The session began at `utc`: in a race, lap 1 runs from the grid.

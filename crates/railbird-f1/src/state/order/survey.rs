@@ -9,7 +9,7 @@ use railbird_timeline::Ts;
 use crate::event::PositionSample;
 use crate::geometry::{Centreline, Trace, fit, from_zero};
 
-/// Clean laps that a line is fitted to.
+/// Clean laps that a line is fitted to; fewer where there are fewer cars.
 const LAPS: usize = 5;
 /// Samples of one car that are kept: at four a second, 17 minutes.
 const SAMPLES_MAX: usize = 4096;
@@ -71,7 +71,7 @@ impl Survey {
         let (trace, crossing) = trace(&car.samples, from, to)?;
         self.traces.push(trace);
         self.crossings.push(crossing);
-        if self.traces.len() < LAPS { None } else { self.line() }
+        if self.traces.len() < LAPS.min(self.cars.len()) { None } else { self.line() }
     }
 
     /// The race began at `utc`: lap 1 runs from the grid.
