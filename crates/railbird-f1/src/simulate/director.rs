@@ -226,7 +226,7 @@ impl Race<'_> {
             }
             Some(_) if !gone => {
                 let safety_car = self.entrants;
-                let before_line = self.track.from_line(self.cars[safety_car].distance);
+                let before_line = self.track.signed(self.cars[safety_car].distance);
                 if (self.track.pit.entry..0.0).contains(&before_line) {
                     self.cars[safety_car].mode = Mode::Away;
                     // The lap at whose end racing begins again.
@@ -266,7 +266,7 @@ impl Race<'_> {
                 let head = self.cars[..self.entrants]
                     .iter()
                     .filter(|car| waits(car))
-                    .map(|car| self.track.from_line(car.distance));
+                    .map(|car| self.track.signed(car.distance));
                 let head = head.fold(f64::NEG_INFINITY, f64::max);
                 let done = self.cars[leader].laps;
                 let base = (self.cars[leader].distance / self.track.length).round() * self.track.length;

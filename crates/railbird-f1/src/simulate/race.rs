@@ -313,7 +313,7 @@ impl Race<'_> {
             return;
         }
         // Not in a stretch where the pit lane leaves or joins the track.
-        if self.track.from_line(car.distance).abs() < 600.0 {
+        if self.track.signed(car.distance).abs() < 600.0 {
             return;
         }
         car.troubles.remove(0);

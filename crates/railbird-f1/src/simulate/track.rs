@@ -173,7 +173,7 @@ impl Track {
     }
 
     /// Distance from the line that `distance` is nearest to, in (-length/2, length/2].
-    pub(super) fn from_line(&self, distance: f64) -> f64 {
+    pub(super) fn signed(&self, distance: f64) -> f64 {
         let wrapped = self.wrap(distance);
         if wrapped > self.length * 0.5 { wrapped - self.length } else { wrapped }
     }
