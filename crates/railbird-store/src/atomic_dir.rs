@@ -11,9 +11,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
 use crate::{
     Error,
-    atomic_file::{ASIDE, folder_of, is_at, make_aside, sync_folder, write_synced},
+    atomic_file::{folder_of, is_aside, is_at, make_aside, sync_folder, write_synced},
     lock::try_lock,
     path::plain_name,
 };
@@ -26,6 +28,7 @@ pub struct AtomicDir {
     /// Holds the lock that keeps [`sweep`] away; closed last.
     open: File,
     names: Vec<String>,
+    /// Whether nothing is left under our name aside.
     committed: bool,
 }
 
@@ -36,6 +39,8 @@ pub enum Committed {
     New,
     /// It was there already, byte for byte, and was kept.
     Kept,
+    /// Another one was there and gave way; by [`AtomicDir::commit_replacing`] only.
+    Replaced,
 }
 
 /// What [`sweep`] found.
@@ -81,6 +86,43 @@ impl AtomicDir {
     /// # Errors
     /// [`Error::Differs`] if another one stands there, which stays; [`Error::Io`].
     pub fn commit(mut self) -> Result<Committed, Error> {
+        match self.place_or_compare()? {
+            Ok(committed) => Ok(committed),
+            Err(differs) => Err(Error::Differs { path: self.place.clone(), differs }),
+        }
+    }
+
+    /// As [`AtomicDir::commit`], but a folder that differs gives way: for repairing what was damaged on the disk.
+    ///
+    /// Where the file system can exchange two names (Linux and macOS on their usual ones) the old folder stands until the new one does;
+    /// elsewhere a kill in between leaves nothing.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn commit_replacing(mut self) -> Result<Committed, Error> {
+        if let Ok(committed) = self.place_or_compare()? {
+            return Ok(committed);
+        }
+        // Afterwards the old folder has our name aside, under which it goes away when `self` is dropped.
+        if renameat_with(CWD, &self.aside, CWD, &self.place, RenameFlags::EXCHANGE).is_err() {
+            self.exchange_in_two_steps()?;
+        }
+        sync_folder(folder_of(&self.place))?;
+        Ok(Committed::Replaced)
+    }
+
+    fn exchange_in_two_steps(&mut self) -> Result<(), Error> {
+        let (old, _held) = make_aside(folder_of(&self.place), |aside| {
+            fs::rename(&self.place, aside)?;
+            File::open(aside)
+        })?;
+        fs::rename(&self.aside, &self.place).map_err(Error::io(&self.place, "rename into place"))?;
+        self.aside = old;
+        Ok(())
+    }
+
+    /// Puts the folder in its place if that is free, else says whether what stands there is the same: `Err` names what differs.
+    fn place_or_compare(&mut self) -> Result<Result<Committed, String>, Error> {
         self.open.sync_all().map_err(Error::io(&self.aside, "sync"))?;
         // Asked first, since a rename would replace an empty folder.
         if !self.is_taken()? {
@@ -88,17 +130,17 @@ impl AtomicDir {
                 Ok(()) => {
                     self.committed = true;
                     sync_folder(folder_of(&self.place))?;
-                    return Ok(Committed::New);
+                    return Ok(Ok(Committed::New));
                 }
                 // Somebody was quicker.
                 Err(error) if is_taken_error(&error) => {}
                 Err(error) => return Err(Error::io(&self.place, "rename into place")(error)),
             }
         }
-        match self.first_difference()? {
+        Ok(match self.first_difference()? {
             None => Ok(Committed::Kept),
-            Some(differs) => Err(Error::Differs { path: self.place.clone(), differs }),
-        }
+            Some(differs) => Err(differs),
+        })
     }
 
     fn is_taken(&self) -> Result<bool, Error> {
@@ -140,7 +182,9 @@ impl Drop for AtomicDir {
     }
 }
 
-/// Takes away what dead processes left in `folder`: files and folders whose names begin with `tmp-` and on which nobody holds a lock.
+/// Takes away what dead processes left in `folder`: files and folders called `tmp-<number>-<number>` on which nobody holds a lock.
+///
+/// [`AtomicDir::begin`] does so by itself; after [`write_atomic`](crate::write_atomic) it is for whoever owns the folder.
 ///
 /// # Errors
 /// [`Error::Io`] if `folder` cannot be listed; a leftover that cannot be removed counts as busy.
@@ -148,7 +192,7 @@ pub fn sweep(folder: &Path) -> Result<Swept, Error> {
     let mut swept = Swept::default();
     for entry in fs::read_dir(folder).map_err(Error::io(folder, "list"))? {
         let entry = entry.map_err(Error::io(folder, "list"))?;
-        if !entry.file_name().to_string_lossy().starts_with(ASIDE) {
+        if !is_aside(&entry.file_name().to_string_lossy()) {
             continue;
         }
         if remove_if_dead(&entry.path()) { swept.removed += 1 } else { swept.busy += 1 }
@@ -242,6 +286,30 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_folder_gives_way_where_that_is_asked_for() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("abc");
+        let replace = |bytes: &[u8]| {
+            let mut folder = AtomicDir::begin(&place).unwrap();
+            folder.write("a", bytes).unwrap();
+            folder.commit_replacing().unwrap()
+        };
+        assert_eq!(replace(b"1"), Committed::New);
+        assert_eq!(replace(b"1"), Committed::Kept);
+        fs::write(place.join("a"), b"flipped").unwrap();
+        fs::write(place.join("b"), b"strange").unwrap();
+        assert_eq!(replace(b"1"), Committed::Replaced);
+        assert_eq!((names(&place), fs::read(place.join("a")).unwrap()), (vec!["a".to_owned()], b"1".to_vec()));
+        // As on a file system that cannot exchange names.
+        let mut folder = AtomicDir::begin(&place).unwrap();
+        folder.write("a", b"2").unwrap();
+        folder.exchange_in_two_steps().unwrap();
+        drop(folder);
+        assert_eq!(fs::read(place.join("a")).unwrap(), b"2");
+        assert_eq!(names(root.path()), ["abc"]);
+    }
+
+    #[test]
     fn an_empty_folder_or_a_file_in_the_place_is_not_replaced() {
         let root = tempfile::tempdir().unwrap();
         let place = root.path().join("abc");
@@ -270,12 +338,14 @@ mod tests {
         fs::create_dir(root.path().join("tmp-1-0")).unwrap();
         fs::write(root.path().join("tmp-1-0/half"), b"x").unwrap();
         fs::write(root.path().join("tmp-1-1"), b"half a file").unwrap();
-        fs::write(root.path().join("template"), b"not ours").unwrap();
+        for name in ["tmp-notes", "tmp-1", "tmp-1-2-3", "tmp--", "xtmp-1-2"] {
+            fs::write(root.path().join(name), b"not ours").unwrap();
+        }
         let living = AtomicDir::begin(&root.path().join("abc")).unwrap();
         assert_eq!(sweep(root.path()).unwrap(), Swept { removed: 0, busy: 1 });
-        assert_eq!(names(root.path()).len(), 2);
+        assert_eq!(names(root.path()).len(), 6);
         assert_eq!(living.commit().unwrap(), Committed::New);
-        assert_eq!(names(root.path()), ["abc", "template"]);
+        assert_eq!(names(root.path()), ["abc", "tmp--", "tmp-1", "tmp-1-2-3", "tmp-notes", "xtmp-1-2"]);
     }
 
     #[test]

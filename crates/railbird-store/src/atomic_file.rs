@@ -10,15 +10,16 @@ use std::{
 
 use crate::{Error, lock::try_lock};
 
-/// Names that begin so are being written; see [`sweep`](crate::sweep).
-pub(crate) const ASIDE: &str = "tmp-";
+/// How names begin under which something is being written: `tmp-<process>-<number>`.
+const ASIDE: &str = "tmp-";
 
 /// Tells apart what one process writes at the same moment.
 static COUNTER: AtomicU64 = AtomicU64::new(0);
 
 /// Puts `bytes` where `path` is: whoever reads it, also after a kill or a loss of power, finds what was there before or all of `bytes`.
 ///
-/// Written aside in the same folder, synced, renamed, and the folder synced. The folder must be there.
+/// Written aside in the same folder, synced, renamed, and the folder synced. The folder must be there. What a killed process left
+/// aside stays until its folder is [swept](crate::sweep), which is not done here: the folder may be anyone's.
 ///
 /// # Errors
 /// [`Error::Io`]; what was there before stays then.
@@ -54,6 +55,12 @@ pub(crate) fn make_aside(
             return Ok((aside, file));
         }
     }
+}
+
+/// Whether a name is one that [`make_aside`] gives.
+pub(crate) fn is_aside(name: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    name.strip_prefix(ASIDE).and_then(|rest| rest.split_once('-')).is_some_and(|(a, b)| number(a) && number(b))
 }
 
 /// Whether what is open is what stands at `path`.
