@@ -58,6 +58,7 @@ test("team colours can be read on either ground, and stay as they are where they
     }
   }
   expect(readable("3671C6", "#ffffff", 3)).toBe("#3671c6");
+  expect(readable("3671C6", "#fff", 3)).toBe("#3671c6");
 });
 
 test("the elimination line leaves ten for the last part", () => {

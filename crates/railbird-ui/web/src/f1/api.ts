@@ -4,7 +4,8 @@
 export interface SessionCard {
   id: string;
   version: string;
-  year: number;
+  /** Null where the source does not say. */
+  year: number | null;
   round: number | null;
   meeting: string;
   circuit: string;
@@ -14,7 +15,9 @@ export interface SessionCard {
   name: string;
   start_utc: string | null;
   drivers: number;
-  laps: number | null;
+  /** Laps of the race; null elsewhere. */
+  total_laps: number | null;
+  position_samples: number;
   duration_s: number | null;
 }
 
@@ -62,7 +65,7 @@ export interface Manifest {
   id: string;
   version: string;
   session: {
-    year: number;
+    year: number | null;
     round: number | null;
     meeting: string;
     official_name: string;

@@ -6,8 +6,10 @@ export const CONTRAST_MARK = 3;
 
 type Rgb = [number, number, number];
 
-/** Parses six hexadecimal digits; grey where they are not. */
+/** Parses six hexadecimal digits, or three as builders shorten them; grey where they are not. */
 export function rgb(hex: string): Rgb {
+  const short = /^#([0-9a-f])([0-9a-f])([0-9a-f])$/i.exec(hex.trim());
+  if (short) return [1, 2, 3].map((k) => parseInt((short[k] as string).repeat(2), 16)) as Rgb;
   const match = /^#?([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(hex.trim());
   if (!match) return [128, 128, 128];
   return [1, 2, 3].map((k) => parseInt(match[k] as string, 16)) as Rgb;

@@ -10,6 +10,12 @@ export function duration(seconds: number): string {
   return h > 0 ? `${sign}${h}:${pad(m)}:${pad(s)}` : `${sign}${m}:${pad(s)}`;
 }
 
+/** `2 h 57 min`. */
+export function longDuration(seconds: number): string {
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
 /** `1:23.456`, from milliseconds. */
 export function lapTime(ms: number | null | undefined): string {
   if (ms === null || ms === undefined || !Number.isFinite(ms)) return "";
@@ -29,11 +35,6 @@ export function gap(seconds: number | null): string {
   const minutes = Math.floor(tenths / 600);
   const rest = ((tenths % 600) / 10).toFixed(1);
   return minutes > 0 ? `${sign}${minutes}:${rest.padStart(4, "0")}` : `${sign}${rest}`;
-}
-
-/** `0.25×`. */
-export function speed(rate: number): string {
-  return `${rate}×`;
 }
 
 /** Wall time at the track or in UTC: `14:03:17`. */

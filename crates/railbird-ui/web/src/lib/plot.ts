@@ -119,13 +119,25 @@ export function makePlot(element: HTMLElement, data: uPlot.AlignedData, options:
   return plot;
 }
 
-/** Keeps the plots as wide as `element`; returns what stops it. */
-export function watchWidth(element: HTMLElement, plots: () => uPlot[]): () => void {
+/** Height of the labels of a horizontal axis, px. */
+export const X_AXIS_PX = 24;
+/** Least height of a column of charts, px. */
+const COLUMN_PX_MIN = 260;
+
+/** Height of the chart that takes `share` of a column of charts as high as `element`, px. */
+export function heightOf(element: HTMLElement, share: number): number {
+  return Math.floor((Math.max(COLUMN_PX_MIN, element.clientHeight) - X_AXIS_PX) * share);
+}
+
+/** Keeps a column of charts as wide and as high as `element`; the last one has the axis. Returns what stops it. */
+export function watchSize(element: HTMLElement, plots: () => uPlot[], shares: number[]): () => void {
   const observer = new ResizeObserver(() => {
     const width = element.clientWidth;
-    for (const plot of plots()) {
-      if (width > 0 && Math.abs(width - plot.width) > 1) plot.setSize({ width, height: plot.height });
-    }
+    plots().forEach((plot, index, all) => {
+      const axis = index === all.length - 1 ? X_AXIS_PX : 0;
+      const height = heightOf(element, shares[index] ?? 1) + axis;
+      if (width > 0 && (Math.abs(width - plot.width) > 1 || height !== plot.height)) plot.setSize({ width, height });
+    });
   });
   observer.observe(element);
   return () => observer.disconnect();

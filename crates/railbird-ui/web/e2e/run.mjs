@@ -1,0 +1,359 @@
+// Browser tests against a server that runs already. Set RAILBIRD_URL to its root; RAILBIRD_SESSION names a session, else
+// the first one with positions is taken; RAILBIRD_SCREENSHOTS is where pictures go. An argument picks tests by name.
+
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { browserPath, launch, open, ready, twoFrames } from "./browser.mjs";
+import { takePictures } from "./pictures.mjs";
+
+const root = (process.env.RAILBIRD_URL ?? "").replace(/\/$/, "");
+const pictures = resolve(process.env.RAILBIRD_SCREENSHOTS ?? "../../screenshots");
+const only = process.argv[2] ?? "";
+
+/** Says why nothing was tested; in CI that is a failure. */
+function skip(reason) {
+  console.log(`SKIPPED browser tests: ${reason}`);
+  process.exit(process.env.CI === "true" ? 1 : 0);
+}
+if (!browserPath()) skip("no Chromium found; install the package chromium or set RAILBIRD_CHROMIUM");
+if (!root) skip("RAILBIRD_URL is not set");
+
+const get = async (path) => {
+  const response = await fetch(root + path);
+  assert.equal(response.status, 200, `${path}: status ${response.status}`);
+  return response.json();
+};
+
+const { sessions } = await get("/api/f1/sessions");
+const chosen = process.env.RAILBIRD_SESSION ?? sessions.find((one) => one.position_samples > 0)?.id;
+if (!chosen) skip("the server holds no session with positions");
+const manifest = await get(`/api/f1/sessions/${chosen}`);
+const events = await get(`/api/f1/sessions/${manifest.version}/events`);
+const from = manifest.lights_out_s ?? manifest.first_sample_s ?? 0;
+const to = manifest.chequered_s ?? manifest.end_s;
+const at = (share) => from + (to - from) * share;
+const quantile = (values, share) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
+const round = (value, digits = 1) => Number(value.toFixed(digits));
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+const browser = await launch();
+const tests = [];
+const test = (name, run, options) => tests.push({ name, run, options });
+
+async function openSession(options = {}, hash = "") {
+  const opened = await open(browser, options);
+  await opened.page.goto(`${root}/f1/${chosen}${hash}`);
+  await ready(opened.page);
+  return opened;
+}
+
+test("clock: within 1 % of the wall from 0.25x to 50x", async () => {
+  const { page, problems } = await openSession();
+  for (const speed of [0.25, 1, 8, 50]) {
+    const read = async () => {
+      const before = performance.now();
+      const t = await page.evaluate(() => window.__railbird.now());
+      return { t, wall: (before + performance.now()) / 2, shown: await page.locator("[title^='Time of the']").textContent() };
+    };
+    await page.evaluate(([t, rate]) => {
+      window.__railbird.seek(t);
+      window.__railbird.setSpeed(rate);
+      window.__railbird.play();
+    }, [at(0.1), speed]);
+    const first = await read();
+    await pause(4000);
+    const second = await read();
+    await page.evaluate(() => window.__railbird.pause());
+    const rate = (second.t - first.t) / ((second.wall - first.wall) / 1000);
+    console.log(`    ${speed}x: ${round(rate, 4)}x of the wall, shown ${first.shown} to ${second.shown}`);
+    assert.ok(Math.abs(rate / speed - 1) < 0.01, `${speed}x ran at ${rate}x`);
+  }
+  assert.deepEqual(problems, []);
+});
+
+test("seek: shown within 100 ms, near and far, standing and playing", async () => {
+  const { page, problems } = await openSession();
+  for (const playing of [false, true]) {
+    await page.evaluate((play) => {
+      window.__railbird.setSpeed(1);
+      if (play) window.__railbird.play();
+      window.__railbird.stats.seeksMs.length = 0;
+    }, playing);
+    const seeks = 40;
+    for (let k = 0; k < seeks; k++) {
+      // A walk over the whole session that never comes back to where it was.
+      const t = at(((k * 0.381966) % 1) * 0.95);
+      await page.evaluate((target) => window.__railbird.seek(target), t);
+      await page.waitForFunction((count) => window.__railbird.stats.seeksMs.length >= count, k + 1, { polling: 10 });
+      const shown = await page.evaluate(() => window.__railbird.now());
+      assert.ok(Math.abs(shown - t) < 2, `shows ${shown} after a seek to ${t}`);
+    }
+    const took = await page.evaluate(() => window.__railbird.stats.seeksMs);
+    console.log(
+      `    ${playing ? "playing" : "standing"}: ${seeks} seeks, median ${round(quantile(took, 0.5))} ms, p95 ${round(quantile(took, 0.95))} ms, longest ${round(Math.max(...took))} ms`,
+    );
+    assert.ok(quantile(took, 0.95) < 100, `p95 of seeks is ${quantile(took, 0.95)} ms`);
+  }
+  assert.deepEqual(problems, []);
+});
+
+test("frames: p99 of work under 16.7 ms while everything moves", async () => {
+  const { page, problems } = await openSession({}, "#tab=telemetry");
+  const codes = manifest.drivers.slice(0, 4).map((driver) => driver.code);
+  for (const [speed, follow] of [[1, ""], [8, codes[0]], [50, ""]]) {
+    await page.goto(`${root}/f1/${chosen}#t=${at(0.2)}&drivers=${codes.join(",")}&follow=${follow}&tab=telemetry`);
+    await page.reload();
+    await ready(page);
+    await page.evaluate((rate) => {
+      window.__railbird.setSpeed(rate);
+      window.__railbird.play();
+    }, speed);
+    await pause(1000);
+    await page.evaluate(() => window.__railbird.stats.reset());
+    await pause(6000);
+    const summary = await page.evaluate(() => window.__railbird.summary());
+    console.log(
+      `    ${speed}x${follow ? `, following ${follow}` : ""}: ${summary.frames} frames, work p50 ${round(summary.workP50, 2)} ms, p99 ${round(summary.workP99, 2)} ms; interval p50 ${round(summary.intervalP50, 2)} ms, p99 ${round(summary.intervalP99, 2)} ms`,
+    );
+    assert.ok(summary.frames > 60, `only ${summary.frames} frames in 6 s`);
+    assert.ok(summary.workP99 < 16.7, `p99 of work is ${summary.workP99} ms`);
+  }
+  assert.deepEqual(problems, []);
+});
+
+/** The order as of `t`, read from the log by brute force. */
+function orderAt(t) {
+  const position = new Map();
+  const { order } = events;
+  order.t.forEach((known, row) => {
+    if (known <= t) position.set(order.driver[row], order.position[row]);
+  });
+  return [...position].sort((a, b) => a[1] - b[1]).map(([driver, place]) => ({
+    code: manifest.drivers[driver].code,
+    position: String(place),
+  }));
+}
+
+test("leaderboard: equal to the order at every sampled moment", async () => {
+  const { page, problems } = await openSession();
+  const { t: changes } = events.order;
+  const samples = [];
+  for (let k = 0; k < 25; k++) samples.push(at(k / 25));
+  // Right before, at and after changes is where a wrong reading shows.
+  for (let k = 0; k < 12; k++) {
+    const change = changes[Math.floor(((k + 0.5) / 12) * changes.length)];
+    samples.push(change - 0.001, change, change + 0.001);
+  }
+  let differing = 0;
+  for (const t of samples) {
+    await page.evaluate((target) => window.__railbird.seek(target), t);
+    await twoFrames(page);
+    const [now, shown] = await page.evaluate(() => [window.__railbird.now(), window.__railbird.leaderboard()]);
+    const want = orderAt(now);
+    assert.deepEqual(shown.slice(0, want.length), want, `at ${now} s`);
+    if (JSON.stringify(want) !== JSON.stringify(orderAt(from))) differing++;
+  }
+  console.log(`    ${samples.length} moments equal, ${differing} of them unlike the start`);
+  assert.ok(samples.length >= 50 && differing > 5);
+  assert.deepEqual(problems, []);
+});
+
+test("decoder: every chunk holds what the manifest says", async () => {
+  const { page, problems } = await openSession();
+  const began = performance.now();
+  const counts = await page.evaluate(async () => {
+    const out = [];
+    for (const entry of window.__railbird.manifest.chunks) out.push(await window.__railbird.chunkCounts(entry.n));
+    return out;
+  });
+  manifest.chunks.forEach((entry, index) => {
+    assert.deepEqual(counts[index], { car: entry.car_samples, position: entry.position_samples }, `chunk ${entry.n}`);
+  });
+  const total = counts.reduce((sum, one) => sum + one.car + one.position, 0);
+  const decode = await page.evaluate(() => window.__railbird.chunks.decodeMs);
+  console.log(
+    `    ${counts.length} chunks, ${total} samples in ${round(performance.now() - began, 0)} ms; decoding one: median ${round(quantile(decode, 0.5), 2)} ms`,
+  );
+  assert.ok(total > 0);
+  assert.deepEqual(problems, []);
+});
+
+test("keyboard: everything can be done without a pointer", async () => {
+  const { page, problems } = await openSession();
+  const now = () => page.evaluate(() => window.__railbird.now());
+  const press = async (key) => {
+    await page.keyboard.press(key);
+    await twoFrames(page);
+  };
+  await page.evaluate((t) => window.__railbird.seek(t), at(0.5));
+  const start = await now();
+  await press("ArrowRight");
+  assert.equal(round((await now()) - start, 3), 5);
+  await press("Shift+ArrowLeft");
+  assert.equal(round((await now()) - start, 3), -25);
+  await press("Period");
+  assert.equal(round((await now()) - start, 3), -24.8);
+  const speed = () => page.getByLabel("Speed").inputValue();
+  await press("]");
+  assert.equal(await speed(), "2");
+  await press("[");
+  await press("[");
+  assert.equal(await speed(), "0.5");
+  await press("Space");
+  const playing = await now();
+  await pause(400);
+  assert.ok((await now()) > playing);
+  await press("Space");
+  const stopped = await now();
+  await pause(200);
+  assert.equal(await now(), stopped);
+  await press("3");
+  assert.ok(Math.abs((await now()) - at(0.3)) < 1, "the digit 3 goes to three tenths");
+  const before = await now();
+  await press("n");
+  const lap = await now();
+  assert.ok(lap > before, "next lap is later");
+  await press("e");
+  assert.ok((await now()) > lap, "next event is later");
+  await press("Shift+?");
+  assert.ok(await page.getByRole("dialog").isVisible(), "? opens the keys");
+  await press("Escape");
+  assert.ok(!(await page.getByRole("dialog").isVisible()), "Escape closes them");
+  const first = page.locator('[data-cell="code"]').first();
+  await first.focus();
+  await press("Enter");
+  assert.equal(await first.getAttribute("aria-pressed"), "true");
+  await press("ArrowDown");
+  await press("Space");
+  assert.equal(await page.locator('[data-cell="code"][aria-pressed="true"]').count(), 2);
+  await press("f");
+  assert.notEqual(await page.getByLabel("Follow").inputValue(), "");
+  await page.evaluate(() => document.activeElement?.blur());
+  await press("Escape");
+  assert.equal(await page.locator('[data-cell="code"][aria-pressed="true"]').count(), 0);
+  assert.deepEqual(problems, []);
+});
+
+test("link: a page opened from it shows the same moment and choice", async () => {
+  const { page, problems } = await openSession();
+  const [one, two] = manifest.drivers.map((driver) => driver.code);
+  await page.evaluate((t) => window.__railbird.seek(t), at(0.37));
+  await page.locator(`tr[data-driver="${one}"] [data-cell="code"]`).click();
+  await page.locator(`tr[data-driver="${two}"] [data-cell="code"]`).click();
+  await page.getByLabel("Follow").selectOption({ label: two });
+  await page.getByRole("tab", { name: "Tyres" }).click();
+  await page.getByLabel("Speed").selectOption("4");
+  await page.keyboard.press("r");
+  await pause(600);
+  const url = page.url();
+  const other = await open(browser);
+  await other.page.goto(url);
+  await ready(other.page);
+  await twoFrames(other.page);
+  assert.ok(Math.abs((await other.page.evaluate(() => window.__railbird.now())) - at(0.37)) < 0.002);
+  assert.deepEqual(
+    await other.page.locator('[data-cell="code"][aria-pressed="true"]').allTextContents().then((codes) => codes.sort()),
+    [one, two].sort(),
+  );
+  assert.equal(await other.page.locator("select:near(:text('Follow'))").first().evaluate((node) => node.selectedOptions[0].label), two);
+  assert.equal(await other.page.getByRole("tab", { selected: true }).textContent(), "Tyres");
+  assert.equal(await other.page.getByLabel("Speed").inputValue(), "4");
+  assert.match(other.page.url(), /rotation=15/);
+  assert.deepEqual([...problems, ...other.problems], []);
+});
+
+test("scrub bar: a click seeks, and the head stands where it was clicked", async () => {
+  const { page, problems } = await openSession();
+  const bar = page.getByRole("slider", { name: "Session time" });
+  const box = await bar.boundingBox();
+  await page.mouse.click(box.x + box.width * 0.6, box.y + box.height / 2);
+  await twoFrames(page);
+  const near = await page.evaluate(() => window.__railbird.now());
+  await page.mouse.click(box.x + box.width * 0.2, box.y + box.height / 2);
+  await twoFrames(page);
+  assert.ok((await page.evaluate(() => window.__railbird.now())) < near);
+  const head = await page.locator(".head").boundingBox();
+  assert.ok(Math.abs(head.x + head.width / 2 - (box.x + box.width * 0.2)) < 3);
+  assert.deepEqual(problems, []);
+});
+
+test("broadcast offset: what is shown waits, and waits less again", async () => {
+  const { page, problems } = await openSession();
+  const now = () => page.evaluate(() => window.__railbird.now());
+  const before = await now();
+  await page.getByLabel("Broadcast is behind by, seconds").fill("12.5");
+  await page.keyboard.press("Enter");
+  assert.equal(round((await now()) - before, 3), -12.5);
+  await page.getByLabel("Half a second less behind").click();
+  assert.equal(round((await now()) - before, 3), -12);
+  assert.deepEqual(problems, []);
+});
+
+test("sparse sessions: no positions, no geometry, no weather, none at all", async () => {
+  const withRoute = async (pattern, change, path) => {
+    const opened = await open(browser);
+    await opened.page.route(pattern, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ json: change(await response.json()) });
+    });
+    await opened.page.goto(root + path);
+    return opened;
+  };
+  const path = `/f1/${chosen}`;
+  const exact = new RegExp(`/api/f1/sessions/(${chosen}|${manifest.version})$`);
+  const timing = (m) => ({
+    ...m,
+    geometry: null,
+    chunks: m.chunks.map((entry) => ({ ...entry, bytes: 0, car_samples: 0, position_samples: 0 })),
+  });
+  const none = await withRoute(exact, timing, path);
+  await none.page.getByText("No positions in this recording").waitFor();
+  assert.ok((await none.page.evaluate(() => window.__railbird.leaderboard())).length > 0);
+  const bare = await withRoute(exact, (m) => ({ ...m, geometry: null }), path);
+  await ready(bare.page);
+  await bare.page.getByText("No centreline").waitFor();
+  const dry = await withRoute(/\/events$/, (e) => {
+    for (const column of Object.keys(e.weather)) e.weather[column] = [];
+    return e;
+  }, path);
+  await dry.page.getByText("No weather").waitFor();
+  const empty = await withRoute(/\/api\/f1\/sessions$/, () => ({ sessions: [] }), "/");
+  await empty.page.getByText("No sessions yet").waitFor();
+  assert.deepEqual([none, bare, dry, empty].flatMap((one) => one.problems), []);
+});
+
+test("every tab opens, in both colours and on a phone, without an error or a sideways scroll", async () => {
+  for (const options of [{}, { dark: true }, { width: 390, height: 844, phone: true }, { width: 820, height: 1180 }]) {
+    const { page, problems } = await openSession(options, `#t=${at(0.6)}`);
+    for (const tab of await page.getByRole("tab").all()) {
+      await tab.click();
+      await pause(350);
+      const [wide, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+      assert.ok(wide <= inner, `${await tab.textContent()} is ${wide} px wide in a window of ${inner} px`);
+    }
+    assert.deepEqual(problems, []);
+  }
+});
+
+test("pictures", async () => {
+  mkdirSync(pictures, { recursive: true });
+  await takePictures({ browser, root, session: chosen, t: at(0.6), drivers: manifest.drivers, folder: pictures });
+  console.log(`    in ${pictures}`);
+});
+
+let failed = 0;
+for (const { name, run } of tests.filter((one) => one.name.includes(only))) {
+  const began = performance.now();
+  try {
+    await run();
+    console.log(`ok    ${name} (${round((performance.now() - began) / 1000)} s)`);
+  } catch (error) {
+    failed++;
+    console.log(`FAIL  ${name}\n${String(error?.stack ?? error).replace(/^/gm, "      ")}`);
+  }
+  for (const context of browser.contexts()) await context.close();
+}
+await browser.close();
+console.log(failed === 0 ? "browser tests passed" : `${failed} browser tests failed`);
+process.exit(failed === 0 ? 0 : 1);
