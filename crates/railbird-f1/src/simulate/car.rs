@@ -115,10 +115,46 @@ pub(super) enum Purpose {
     Tyres(Compound),
     /// Waiting in the queue under a red flag.
     RedFlag,
+    /// Waiting in the garage for the next run.
+    Garage,
     /// Out of the race.
     Retire,
     /// The race is over.
     Park,
+}
+
+/// What a car of a session without positions is out for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Program {
+    /// Warming up, with so many flying laps to come.
+    Out {
+        /// At least one.
+        pushes: u8,
+    },
+    /// As fast as it goes.
+    Push {
+        /// Flying laps after this one.
+        left: u8,
+    },
+    /// Slow, between two flying laps.
+    Cool {
+        /// Flying laps to come.
+        left: u8,
+    },
+    /// Coming in, or in.
+    In,
+}
+
+impl Program {
+    /// Share of its pace at which the car drives.
+    pub(super) const fn effort(self) -> f64 {
+        match self {
+            Self::Out { .. } => 0.80,
+            Self::Push { .. } => 1.0,
+            Self::Cool { .. } => 0.70,
+            Self::In => 0.74,
+        }
+    }
 }
 
 /// A stop that is planned.
@@ -198,6 +234,8 @@ pub(super) struct Car {
     pub(super) out_since: Option<f64>,
     /// A damaged car is slower.
     pub(super) damage: f64,
+    /// What the car is out for, in a session without positions.
+    pub(super) program: Option<Program>,
 }
 
 impl Car {

@@ -1,7 +1,7 @@
 //! Race control: what phase the race is in and who may do what. Start at [`Race::direct`].
 
 use super::{
-    car::{Car, Mode, Purpose, Stage},
+    car::{Car, Mode, Program, Purpose, Stage},
     motion::Trajectory,
     plan::Schedule,
     race::{Race, What},
@@ -68,6 +68,12 @@ impl Director {
         }
     }
 
+    /// A session without positions: green, and nothing planned.
+    pub(super) fn begin_parts(&mut self) {
+        self.phase = Phase::Green;
+        self.lights_out = Some(0.0);
+    }
+
     /// Whether passing is forbidden everywhere.
     pub(super) fn no_passing(&self) -> bool {
         !matches!(self.phase, Phase::Green | Phase::Flag)
@@ -92,7 +98,7 @@ impl Director {
         match self.phase {
             _ if is_safety_car => 0.57,
             Phase::Grid { .. } => 0.55,
-            Phase::Green => racing,
+            Phase::Green => racing * car.program.map_or(1.0, Program::effort),
             Phase::Flag if car.finished.is_some() => 0.62,
             Phase::Flag => racing,
             Phase::SafetyCar { gone: true, .. } => 0.74,

@@ -1,7 +1,7 @@
 //! The pit lane: who turns in, where a car stops, and how it gets out again. Start at [`Race::choose_lane`].
 
 use super::{
-    car::{Compound, Mode, Purpose, Stage, TroubleKind, Tyres, Visit},
+    car::{Compound, Mode, Program, Purpose, Stage, TroubleKind, Tyres, Visit},
     director::Phase,
     machine::{braking, thrust},
     motion::KNOT_S,
@@ -49,9 +49,13 @@ impl Race<'_> {
         let speed = if speed < 0.3 && wanted < 0.3 { 0.0 } else { speed };
         let ramp = |from: f64, to: f64| smoothstep((from_line - from) / (to - from));
         let lane = pit.offset * ramp(pit.entry, pit.limit_from) * (1.0 - ramp(pit.limit_to + 10.0, pit.exit));
-        let in_box =
-            matches!(visit.purpose, Purpose::Tyres(_) | Purpose::Retire) && (car.distance - visit.stop_at).abs() < 13.0;
-        (speed, self.drift(index, lane + if in_box { 4.0 } else { 0.0 }), 0)
+        let aside = match visit.purpose {
+            _ if (car.distance - visit.stop_at).abs() >= 13.0 => 0.0,
+            Purpose::Tyres(_) | Purpose::Retire => 4.0,
+            Purpose::Garage => 8.0,
+            Purpose::RedFlag | Purpose::Park => 0.0,
+        };
+        (speed, self.drift(index, lane + aside), 0)
     }
 
     /// Whether the other car of the team is at or before the box that this one heads for.
@@ -80,7 +84,12 @@ impl Race<'_> {
         let car = &mut self.cars[index];
         let retires = car.troubles.first().is_some_and(|trouble| trouble.kind == TroubleKind::Pit && due(trouble.lap));
         let visit = |purpose, stop_at, hold| Visit { base, stop_at, stage: Stage::Inbound, purpose, hold };
-        let visit = if car.finished.is_some() {
+        let visit = if car.program.is_some() {
+            if car.program != Some(Program::In) {
+                return;
+            }
+            visit(Purpose::Garage, box_at, f64::INFINITY)
+        } else if car.finished.is_some() {
             self.parked += 1;
             visit(Purpose::Park, queue(self.parked - 1), f64::INFINITY)
         } else if self.director.phase == Phase::Flag {

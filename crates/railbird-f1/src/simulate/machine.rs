@@ -45,6 +45,11 @@ impl SpeedProfile {
         Self { step, speeds }
     }
 
+    /// Time of a lap at these speeds, s.
+    pub(super) fn lap_time(&self) -> f64 {
+        self.speeds.iter().map(|speed| self.step / speed).sum()
+    }
+
     /// Speed at `distance` m from the line, which is already wrapped into the lap, m/s.
     pub(super) fn speed(&self, distance: f64) -> f64 {
         let position = distance / self.step;

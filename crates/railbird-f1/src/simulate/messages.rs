@@ -1,10 +1,12 @@
-//! The streams that frame a session: who and where, flags, race control, weather. Start at [`write_race`].
+//! The streams that frame a session: who and where, flags, race control, weather. Start at [`write()`].
 
 use super::{
+    options::SessionKind,
     passages::{Timing, whole_ms},
     race::{Outcome, What},
     random::Random,
     records::{Records, stream},
+    runs::Part,
     session::Scene,
     text::{Object, array, date_time, lap_time, stamp},
     timing_feed::driver_list,
@@ -21,8 +23,14 @@ pub(super) struct Deletion {
     pub(super) corner: u8,
 }
 
-/// Every framing record of a race, and the laps that race control deletes.
-pub(super) fn write_race(scene: &Scene, outcome: &Outcome, timing: &Timing, records: &mut Records) -> Vec<Deletion> {
+/// Every framing record of a session, and the laps that race control deletes.
+pub(super) fn write(
+    scene: &Scene,
+    outcome: &Outcome,
+    timing: &Timing,
+    parts: &[Part],
+    records: &mut Records,
+) -> Vec<Deletion> {
     let mut random = Random::new(scene.seed, "messages");
     write_session(scene, &outcome.grid, outcome.end, &mut random, records);
     let mut control = Control { scene, timing, messages: Vec::new() };
@@ -32,8 +40,14 @@ pub(super) fn write_race(scene: &Scene, outcome: &Outcome, timing: &Timing, reco
     let session = |status: &str, began: &str| Object::new().text("Status", status).text("Started", began).done();
     records.push(stream::TRACK_STATUS, 0, status(1, "AllClear"));
     records.push(stream::SESSION_STATUS, 6_890, session("Inactive", "Inactive"));
-    control.say(12.0, Object::new().text("Category", "Drs").text("Status", "DISABLED"), "DRS DISABLED");
-    control.say(15.0, Object::new().text("Category", "Other"), "RISK OF RAIN FOR F1 RACE IS 0%");
+    let race = scene.kind == SessionKind::Race;
+    for part in parts.iter().rev().skip(1) {
+        records.push(stream::SESSION_STATUS, whole_ms(part.closed), session("Inactive", "Finished"));
+    }
+    if race {
+        control.say(12.0, Object::new().text("Category", "Drs").text("Status", "DISABLED"), "DRS DISABLED");
+    }
+    control.say(15.0, Object::new().text("Category", "Other"), "RISK OF RAIN FOR F1 SESSION IS 0%");
     for happening in &outcome.happenings {
         let at = whole_ms(happening.at);
         let flag = |flag: &str| Object::new().text("Category", "Flag").text("Flag", flag).text("Scope", "Track");
@@ -111,7 +125,7 @@ pub(super) fn write_race(scene: &Scene, outcome: &Outcome, timing: &Timing, reco
             What::Recovered(_) | What::Retired(_) | What::Finished(_) => {}
         }
     }
-    let deletions = control.delete_laps(&mut random);
+    let deletions = if race { control.delete_laps(&mut random) } else { Vec::new() };
     records.push(stream::SESSION_STATUS, whole_ms(outcome.end) - 12_000, session("Finalised", "Finished"));
     records.push(stream::SESSION_STATUS, whole_ms(outcome.end) - 3_000, session("Ends", "Finished"));
     control.write(records);
@@ -160,9 +174,9 @@ fn session_info(scene: &Scene) -> String {
     let date = date_time(scene.origin_ns + 2 * 3_600_000_000_000);
     let (day, year) = (&date[..10], &date[..4]);
     let name = match scene.kind {
-        super::options::SessionKind::Race => "Race",
-        super::options::SessionKind::Qualifying => "Qualifying",
-        super::options::SessionKind::Practice => "Practice 1",
+        SessionKind::Race => "Race",
+        SessionKind::Qualifying => "Qualifying",
+        SessionKind::Practice => "Practice 1",
     };
     let kind = name.split(' ').next().unwrap_or(name);
     let file = |text: &str| text.replace(' ', "_");
@@ -259,7 +273,7 @@ impl Control<'_> {
             let utc = date_time(self.scene.utc(at));
             let entry = Object::new()
                 .text("Utc", &utc)
-                .raw("Lap", (done + 1).min(self.scene.laps))
+                .when(self.scene.kind == SessionKind::Race, |entry| entry.raw("Lap", (done + 1).min(self.scene.laps)))
                 .with(what)
                 .text("Message", &message);
             let body = match index {

@@ -85,6 +85,7 @@ fn new_car(team: usize, pace: f64, slot: (f64, f64), first: Compound, length: f6
         finished: None,
         out_since: None,
         damage: 0.0,
+        program: None,
     }
 }
 

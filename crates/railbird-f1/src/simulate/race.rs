@@ -110,38 +110,11 @@ pub(super) struct PitVisit {
 
 /// Runs the race of `seed`.
 pub(super) fn run(seed: u64, track: &Track, entrants: &[Entrant], laps: u16, incidents: &Incidents) -> Outcome {
-    let (mut cars, schedule, grid) = plan::line_up(seed, entrants, laps, incidents, track.length);
-    cars.push(plan::safety_car());
-    let sets = entrants.iter().enumerate().map(|(car, _)| FittedSet { at: 0.0, car, tyres: cars[car].tyres }).collect();
-    let mut race = Race {
-        track,
-        profile: SpeedProfile::new(track),
-        cars,
-        entrants: entrants.len(),
-        laps,
-        random: Random::new(seed, "race"),
-        director: Director::new(schedule),
-        happenings: Vec::new(),
-        sets,
-        visits: Vec::new(),
-        blue: vec![f64::NEG_INFINITY; entrants.len()],
-        queued: 0,
-        parked: 0,
-    };
+    let (mut race, grid) = Race::new(seed, track, entrants, laps, incidents);
+    race.sets = (0..entrants.len()).map(|car| FittedSet { at: 0.0, car, tyres: race.cars[car].tyres }).collect();
     let end = race.run();
     let lights_out = race.director.lights_out.unwrap_or(0.0);
-    race.cars.truncate(entrants.len());
-    race.happenings.sort_by(|a, b| a.at.total_cmp(&b.at));
-    Outcome {
-        laps: race.cars.iter().map(|car| car.laps).collect(),
-        trajectories: race.cars.into_iter().map(|car| car.trajectory).collect(),
-        grid,
-        lights_out,
-        happenings: race.happenings,
-        sets: race.sets,
-        visits: race.visits,
-        end,
-    }
+    race.into_outcome(grid, lights_out, end)
 }
 
 /// The state of the race at one moment.
@@ -171,6 +144,55 @@ pub(super) struct Race<'a> {
     pub(super) queued: usize,
     /// Cars that were sent to park after the race.
     pub(super) parked: usize,
+    /// Whether the part of a session without positions is over.
+    pub(super) flag_out: bool,
+}
+
+impl<'a> Race<'a> {
+    /// Cars that have not moved yet, and the order of the grid.
+    pub(super) fn new(
+        seed: u64,
+        track: &'a Track,
+        entrants: &[Entrant],
+        laps: u16,
+        incidents: &Incidents,
+    ) -> (Self, Vec<usize>) {
+        let (mut cars, schedule, grid) = plan::line_up(seed, entrants, laps, incidents, track.length);
+        cars.push(plan::safety_car());
+        let race = Self {
+            track,
+            profile: SpeedProfile::new(track),
+            cars,
+            entrants: entrants.len(),
+            laps,
+            random: Random::new(seed, "race"),
+            director: Director::new(schedule),
+            happenings: Vec::new(),
+            sets: Vec::new(),
+            visits: Vec::new(),
+            blue: vec![f64::NEG_INFINITY; entrants.len()],
+            queued: 0,
+            parked: 0,
+            flag_out: false,
+        };
+        (race, grid)
+    }
+
+    /// What happened until `end`.
+    pub(super) fn into_outcome(mut self, grid: Vec<usize>, lights_out: f64, end: f64) -> Outcome {
+        self.cars.truncate(self.entrants);
+        self.happenings.sort_by(|a, b| a.at.total_cmp(&b.at));
+        Outcome {
+            laps: self.cars.iter().map(|car| car.laps).collect(),
+            trajectories: self.cars.into_iter().map(|car| car.trajectory).collect(),
+            grid,
+            lights_out,
+            happenings: self.happenings,
+            sets: self.sets,
+            visits: self.visits,
+            end,
+        }
+    }
 }
 
 impl Race<'_> {
@@ -210,7 +232,8 @@ impl Race<'_> {
             .max_by(|&a, &b| self.cars[a].distance.total_cmp(&self.cars[b].distance))
     }
 
-    fn move_all(&mut self, time: f64) {
+    /// Moves every car by one knot.
+    pub(super) fn move_all(&mut self, time: f64) {
         let road = self.road();
         let speeds: Vec<(f64, f64, u8)> = (0..self.cars.len()).map(|index| self.steer(index, time, &road)).collect();
         for (index, (speed, offset, drs)) in speeds.into_iter().enumerate() {
@@ -283,10 +306,12 @@ impl Race<'_> {
             return;
         }
         let form = 1.0 + 0.0012 * self.random.normal();
+        let flag_out = self.flag_out;
         let car = &mut self.cars[index];
         car.laps = lap;
         car.form = form;
         car.tyres.age += 1;
+        car.next_program(flag_out);
         let crossed = car.trajectory.time_at(f64::from(lap) * self.track.length).unwrap_or(time);
         if car.out_since.is_none() && (lap >= self.laps || self.director.phase == Phase::Flag) {
             car.finished = Some(crossed);

@@ -1,7 +1,7 @@
 //! How a driver drives: by the limit of the circuit, the car ahead and the flags. Start at [`Race::steer`].
 
 use super::{
-    car::Mode,
+    car::{Mode, Program},
     director::Phase,
     machine::{braking, thrust},
     motion::KNOT_S,
@@ -44,7 +44,10 @@ impl Race<'_> {
             }
             let car = &self.cars[other];
             let lapped = other < self.entrants && car.distance < me.distance - 0.5 * self.track.length;
-            let passable = !no_passing && (lapped || (car.finished.is_some() && me.finished.is_none()));
+            let slower =
+                matches!(me.program, Some(Program::Push { .. })) && !matches!(car.program, Some(Program::Push { .. }));
+            let passable = !no_passing
+                && (slower || (lapped && me.program.is_none()) || (car.finished.is_some() && me.finished.is_none()));
             if passable || Some(other) == skip {
                 continue;
             }
@@ -159,7 +162,7 @@ impl Race<'_> {
         else {
             return (None, drs);
         };
-        if self.director.phase != Phase::Green || index >= self.entrants {
+        if self.director.phase != Phase::Green || index >= self.entrants || self.cars[index].program.is_some() {
             return (None, drs);
         }
         let lap = self.cars[index].laps;
@@ -199,6 +202,10 @@ impl Race<'_> {
         let gap = self.track.wrap(road[at].0 - place);
         let me = &self.cars[index];
         let close = behind < self.entrants && gap < me.speed * 1.1 + 8.0;
+        let pushing = matches!(self.cars[behind].program, Some(Program::Push { .. }));
+        if me.program.is_some() {
+            return close && pushing && !matches!(me.program, Some(Program::Push { .. }));
+        }
         let lapping = close && self.cars[behind].distance > me.distance + 0.5 * self.track.length;
         if lapping && me.is_racing() && time > self.blue[index] + 25.0 {
             self.blue[index] = time;

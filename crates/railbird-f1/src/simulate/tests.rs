@@ -2,6 +2,7 @@
 
 mod archive;
 mod consistency;
+mod parts;
 mod shape;
 
 use std::{io::Read, path::PathBuf};

@@ -6,7 +6,7 @@
 
 use super::{
     entrants::Entrant,
-    options::Stamps,
+    options::{SessionKind, Stamps},
     passages::{Passage, TimedLap, Timing, whole_ms},
     race::{FittedSet, Outcome, PitVisit, What},
     random::Random,
@@ -20,10 +20,13 @@ const SEGMENT: [u32; 4] = [2048, 2049, 2051, 2064];
 
 /// Writes what the timing says of a race.
 pub(super) struct TimingFeed<'a> {
-    scene: &'a Scene,
+    /// Where, when and who.
+    pub(super) scene: &'a Scene,
     outcome: &'a Outcome,
-    timing: &'a Timing,
-    random: Random,
+    /// Passages and laps.
+    pub(super) timing: &'a Timing,
+    /// Luck of the feed.
+    pub(super) random: Random,
     order: Vec<usize>,
     progress: Vec<u32>,
     cars: Vec<Seen>,
@@ -96,6 +99,35 @@ impl<'a> TimingFeed<'a> {
 
     fn begin(&mut self, records: &mut Records) {
         let scene = self.scene;
+        let mut lines = Object::new();
+        let mut app = Object::new();
+        let mut stints = Object::new();
+        for (place, &car) in self.outcome.grid.iter().enumerate() {
+            let number = scene.number(car);
+            let first = if place == 0 { "LAP 1" } else { "" };
+            let gaps = Object::new()
+                .text("GapToLeader", first)
+                .object("IntervalToPositionAhead", Object::new().text("Value", first).raw("Catching", false));
+            let line = merge([gaps, self.blank_line(car, place + 1, false)]);
+            lines = lines.object(&number, line);
+            let grid = Object::new()
+                .text("RacingNumber", &number)
+                .raw("Line", place + 1)
+                .text("GridPos", &(place + 1).to_string());
+            app = app.object(&number, grid);
+            if let Some(set) = self.outcome.sets.iter().find(|set| set.car == car) {
+                stints = stints.object(&number, Object::new().raw("Stints", array([stint(set).done()])));
+            }
+        }
+        records.push(stream::TIMING_DATA, 4_180, Object::new().object("Lines", lines).raw("Withheld", false).done());
+        records.push(stream::TIMING_APP_DATA, 4_180, Object::new().object("Lines", app).done());
+        records.push(stream::TIMING_APP_DATA, 19_904, Object::new().object("Lines", stints).done());
+        records.push(stream::LAP_COUNT, 2_024, Object::new().raw("CurrentLap", 1).raw("TotalLaps", scene.laps).done());
+    }
+
+    /// A car's line before anything has happened.
+    pub(super) fn blank_line(&self, car: usize, place: usize, in_pit: bool) -> Object {
+        let scene = self.scene;
         let segments = |from: f64, to: f64| {
             let count = scene.track.loops.iter().filter(|at| **at > from && **at <= to).count();
             array((0..count).map(|_| Object::new().raw("Status", 0).done()))
@@ -115,56 +147,30 @@ impl<'a> TimingFeed<'a> {
         let speed = || {
             Object::new().text("Value", "").raw("Status", 0).raw("OverallFastest", false).raw("PersonalFastest", false)
         };
-        let mut lines = Object::new();
-        let mut app = Object::new();
-        let mut stints = Object::new();
-        for (place, &car) in self.outcome.grid.iter().enumerate() {
-            let number = scene.number(car);
-            let first = if place == 0 { "LAP 1" } else { "" };
-            let line = Object::new()
-                .text("GapToLeader", first)
-                .object("IntervalToPositionAhead", Object::new().text("Value", first).raw("Catching", false))
-                .raw("Line", place + 1)
-                .text("Position", &(place + 1).to_string())
-                .raw("ShowPosition", true)
-                .text("RacingNumber", &number)
-                .raw("Retired", false)
-                .raw("InPit", false)
-                .raw("PitOut", false)
-                .raw("Stopped", false)
-                .raw("Status", 64)
-                .raw("Sectors", &sectors)
-                .object(
-                    "Speeds",
-                    Object::new()
-                        .object("I1", speed())
-                        .object("I2", speed())
-                        .object("FL", speed())
-                        .object("ST", speed()),
-                )
-                .object("BestLapTime", Object::new().text("Value", ""))
-                .object(
-                    "LastLapTime",
-                    Object::new()
-                        .text("Value", "")
-                        .raw("Status", 0)
-                        .raw("OverallFastest", false)
-                        .raw("PersonalFastest", false),
-                );
-            lines = lines.object(&number, line);
-            let grid = Object::new()
-                .text("RacingNumber", &number)
-                .raw("Line", place + 1)
-                .text("GridPos", &(place + 1).to_string());
-            app = app.object(&number, grid);
-            if let Some(set) = self.outcome.sets.iter().find(|set| set.car == car) {
-                stints = stints.object(&number, Object::new().raw("Stints", array([stint(set).done()])));
-            }
-        }
-        records.push(stream::TIMING_DATA, 4_180, Object::new().object("Lines", lines).raw("Withheld", false).done());
-        records.push(stream::TIMING_APP_DATA, 4_180, Object::new().object("Lines", app).done());
-        records.push(stream::TIMING_APP_DATA, 19_904, Object::new().object("Lines", stints).done());
-        records.push(stream::LAP_COUNT, 2_024, Object::new().raw("CurrentLap", 1).raw("TotalLaps", scene.laps).done());
+        Object::new()
+            .raw("Line", place)
+            .text("Position", &(place).to_string())
+            .raw("ShowPosition", true)
+            .text("RacingNumber", &scene.number(car))
+            .raw("Retired", false)
+            .raw("InPit", in_pit)
+            .raw("PitOut", false)
+            .raw("Stopped", false)
+            .raw("Status", if in_pit { 80 } else { 64 })
+            .raw("Sectors", &sectors)
+            .object(
+                "Speeds",
+                Object::new().object("I1", speed()).object("I2", speed()).object("FL", speed()).object("ST", speed()),
+            )
+            .object("BestLapTime", Object::new().text("Value", ""))
+            .object(
+                "LastLapTime",
+                Object::new()
+                    .text("Value", "")
+                    .raw("Status", 0)
+                    .raw("OverallFastest", false)
+                    .raw("PersonalFastest", false),
+            )
     }
 
     /// A car has passed a timing loop.
@@ -172,10 +178,8 @@ impl<'a> TimingFeed<'a> {
         let moved = self.reorder(passage);
         let at = whole_ms(passage.at);
         let on_line = passage.gate == self.timing.line();
-        let exact = self.scene.stamps == Stamps::Exact;
-        let lap = on_line
-            .then(|| self.timing.laps[passage.car].iter().find(|lap| lap.lap == passage.lap + 1).copied())
-            .flatten();
+        let exact = self.is_exact();
+        let lap = self.lap_at(passage);
         let gaps = self.gaps(passage, on_line);
         let segment = self.segment(passage);
         let mut crossing = self.sector(passage, lap);
@@ -206,7 +210,19 @@ impl<'a> TimingFeed<'a> {
         }
     }
 
-    fn say(&self, number: &str, stamp_ms: i64, what: Object, records: &mut Records) {
+    /// Whether records are stamped with what they tell.
+    pub(super) fn is_exact(&self) -> bool {
+        self.scene.stamps == Stamps::Exact
+    }
+
+    /// The lap that a passage completes.
+    pub(super) fn lap_at(&self, passage: Passage) -> Option<TimedLap> {
+        let completes = |lap: &&TimedLap| passage.gate == self.timing.line() && lap.lap == passage.lap + 1;
+        self.timing.laps[passage.car].iter().find(completes).copied()
+    }
+
+    /// A delta of one car, unless it is empty.
+    pub(super) fn say(&self, number: &str, stamp_ms: i64, what: Object, records: &mut Records) {
         if !what.is_empty() {
             let lines = Object::new().object("Lines", Object::new().object(number, what));
             records.push(stream::TIMING_DATA, stamp_ms, lines.done());
@@ -214,7 +230,7 @@ impl<'a> TimingFeed<'a> {
     }
 
     /// Delay of a record, ms: mostly a tenth of a second, now and then more.
-    fn delay(&mut self) -> i64 {
+    pub(super) fn delay(&mut self) -> i64 {
         match self.scene.stamps {
             Stamps::Exact => 0,
             Stamps::Realistic if self.random.chance(0.01) => self.random.range(250.0, 1_200.0) as i64,
@@ -301,7 +317,7 @@ impl<'a> TimingFeed<'a> {
     }
 
     /// Mini-sector that ends at this loop, and with the first of a lap the blanking of the rest.
-    fn segment(&mut self, passage: Passage) -> Object {
+    pub(super) fn segment(&mut self, passage: Passage) -> Object {
         let track = &self.scene.track;
         let before = if passage.gate > 0 {
             self.timing.passed(passage.car, passage.lap, passage.gate - 1)
@@ -344,7 +360,7 @@ impl<'a> TimingFeed<'a> {
         Object::new().object("Sectors", sectors)
     }
 
-    fn in_lane(&self, passage: Passage) -> bool {
+    pub(super) fn in_lane(&self, passage: Passage) -> bool {
         let distance = f64::from(passage.lap) * self.scene.track.length + self.scene.track.loops[passage.gate];
         let pit = &self.scene.track.pit;
         self.outcome.visits.iter().any(|visit| {
@@ -352,8 +368,14 @@ impl<'a> TimingFeed<'a> {
         })
     }
 
+    /// Whether a lap of a session without positions begins in the lane: its first sector has no time.
+    fn leaves_garage(&self, passage: Passage) -> bool {
+        let before = Passage { lap: passage.lap.saturating_sub(1), gate: self.timing.line(), ..passage };
+        self.scene.kind != SessionKind::Race && self.in_lane(before)
+    }
+
     /// Sector time and speed where this loop ends a sector; empty elsewhere.
-    fn sector(&mut self, passage: Passage, lap: Option<TimedLap>) -> Object {
+    pub(super) fn sector(&mut self, passage: Passage, lap: Option<TimedLap>) -> Object {
         let track = &self.scene.track;
         let Some(index) = track.sectors.iter().position(|end| *end == track.loops[passage.gate]) else {
             return Object::new();
@@ -363,7 +385,7 @@ impl<'a> TimingFeed<'a> {
         }
         let begin_gate = |sector: usize| track.loops.iter().position(|at| *at == track.sectors[sector]).unwrap_or(0);
         let began = match index {
-            0 if passage.lap == 0 => None,
+            0 if passage.lap == 0 || self.leaves_garage(passage) => None,
             0 => self.timing.passed(passage.car, passage.lap - 1, self.timing.line()),
             later => self.timing.passed(passage.car, passage.lap, begin_gate(later - 1)),
         };
@@ -527,7 +549,7 @@ impl<'a> TimingFeed<'a> {
         }
     }
 
-    fn speed_traps(&mut self, records: &mut Records) {
+    pub(super) fn speed_traps(&mut self, records: &mut Records) {
         let track = &self.scene.track;
         for (car, laps) in self.timing.laps.iter().enumerate() {
             for lap in 0..laps.len() {
@@ -544,7 +566,8 @@ impl<'a> TimingFeed<'a> {
     }
 }
 
-fn stint(set: &FittedSet) -> Object {
+/// A set of tyres as the source has it.
+pub(super) fn stint(set: &FittedSet) -> Object {
     Object::new()
         .raw("LapFlags", 0)
         .text("Compound", set.tyres.compound.name())
@@ -555,7 +578,7 @@ fn stint(set: &FittedSet) -> Object {
 }
 
 /// The members of several objects as one; no member is in two of them.
-fn merge<const N: usize>(objects: [Object; N]) -> Object {
+pub(super) fn merge<const N: usize>(objects: [Object; N]) -> Object {
     objects.into_iter().fold(Object::new(), Object::with)
 }
 

@@ -34,6 +34,8 @@ pub struct Truth {
     pub circuit: TrueCircuit,
     /// Drivers; every other table names them by index here.
     pub drivers: Vec<TrueDriver>,
+    /// Parts of a session that is not a race, by time.
+    pub parts: Vec<TruePart>,
     /// Laps, by driver, then lap.
     pub laps: Vec<TrueLap>,
     /// Visits to the pit lane, by time of entry.
@@ -88,6 +90,19 @@ pub struct TrueDriver {
     pub grid: u8,
 }
 
+/// A part of practice or qualifying.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TruePart {
+    /// Green light, ns.
+    pub start_ns: i64,
+    /// Chequered flag, ns.
+    pub end_ns: i64,
+    /// Drivers that take part.
+    pub drivers: Vec<u8>,
+    /// Drivers knocked out at its end, best first.
+    pub eliminated: Vec<u8>,
+}
+
 /// A lap.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrueLap {
@@ -103,9 +118,12 @@ pub struct TrueLap {
     pub lap_ms: u32,
     /// Whether the archive gives the lap time: not for lap 1 of a race, nor for laps that begin or end in a garage.
     pub published: bool,
+    /// Whether it began and ended on the track: neither out of nor into the pits.
+    pub flying: bool,
     /// Sector times, ms; they sum to `lap_ms`.
     pub sector_ms: [u32; 3],
-    /// Position at the line: 1 + cars that completed this lap before.
+    /// Position at the line: 1 + cars that completed this lap before; where it is not a race, the place by best lap of
+    /// the part after this lap.
     pub position: u8,
     /// Time since the first car completed this lap, s.
     pub gap_s: f64,

@@ -8,6 +8,7 @@ use super::{
     options::SimulateOptions,
     passages::Timing,
     race::{Outcome, What},
+    runs::is_flying,
     session::Scene,
     truth::{
         FaultCounts, TrueCircuit, TrueDriver, TrueFlag, TrueLap, TruePass, TruePitVisit, TrueResult, TrueRetirement,
@@ -16,7 +17,7 @@ use super::{
 };
 
 /// Moments of the road table a second.
-const ROAD_STEP_S: f64 = 0.5;
+pub(super) const ROAD_STEP_S: f64 = 0.5;
 
 /// The truth of `outcome`.
 pub(super) fn race_truth(
@@ -42,6 +43,7 @@ pub(super) fn race_truth(
         end_ns: ns(outcome.end),
         circuit: circuit(scene),
         drivers: judge.drivers(),
+        parts: Vec::new(),
         laps: judge.laps(),
         pit_visits: judge.visits(),
         retirements: judge.retirements(),
@@ -75,15 +77,21 @@ pub(super) fn circuit(scene: &Scene) -> TrueCircuit {
     }
 }
 
-struct Judge<'a> {
-    scene: &'a Scene,
-    outcome: &'a Outcome,
-    timing: &'a Timing,
-    deletions: &'a [Deletion],
+/// Reads truth from the motion.
+pub(super) struct Judge<'a> {
+    /// Where, when and who.
+    pub(super) scene: &'a Scene,
+    /// What happened.
+    pub(super) outcome: &'a Outcome,
+    /// Passages and laps.
+    pub(super) timing: &'a Timing,
+    /// Laps taken away.
+    pub(super) deletions: &'a [Deletion],
 }
 
 impl Judge<'_> {
-    fn drivers(&self) -> Vec<TrueDriver> {
+    /// Drivers.
+    pub(super) fn drivers(&self) -> Vec<TrueDriver> {
         let grid =
             |car: usize| self.outcome.grid.iter().position(|other| *other == car).map_or(0, |place| place as u8 + 1);
         self.scene
@@ -99,7 +107,8 @@ impl Judge<'_> {
             .collect()
     }
 
-    fn laps(&self) -> Vec<TrueLap> {
+    /// The lap table.
+    pub(super) fn laps(&self) -> Vec<TrueLap> {
         let leaders = self.timing.lap_leaders();
         let pit = &self.scene.track.pit;
         let mut table = Vec::new();
@@ -122,6 +131,7 @@ impl Judge<'_> {
                     crossed_utc_ns: self.scene.utc(lap.crossed),
                     lap_ms: lap.lap_ms,
                     published: lap.lap > 1,
+                    flying: is_flying(&self.outcome.trajectories[car], &self.scene.track, lap.lap),
                     sector_ms: lap.sector_ms,
                     position: lap.position,
                     gap_s: lap.crossed - leaders[usize::from(lap.lap) - 1].1,
@@ -137,7 +147,8 @@ impl Judge<'_> {
         table
     }
 
-    fn visits(&self) -> Vec<TruePitVisit> {
+    /// Visits to the lane.
+    pub(super) fn visits(&self) -> Vec<TruePitVisit> {
         let pit = &self.scene.track.pit;
         let mut visits: Vec<TruePitVisit> = self
             .outcome
@@ -150,6 +161,7 @@ impl Judge<'_> {
                     Purpose::RedFlag => "red_flag",
                     Purpose::Retire => "retire",
                     Purpose::Park => "park",
+                    Purpose::Garage => "garage",
                 };
                 Some(TruePitVisit {
                     driver: visit.car as u8,
@@ -194,7 +206,8 @@ impl Judge<'_> {
             .collect()
     }
 
-    fn flags(&self) -> Vec<TrueFlag> {
+    /// Status of the track.
+    pub(super) fn flags(&self) -> Vec<TrueFlag> {
         let name = |what: What| match what {
             What::LightsOut | What::Clear => Some("clear"),
             What::Yellow(_) => Some("yellow"),
@@ -319,6 +332,7 @@ pub(super) fn ns(seconds: f64) -> i64 {
     (seconds * 1e9).round() as i64
 }
 
-fn round(value: f64, parts: f64) -> f64 {
+/// `value` in whole parts.
+pub(super) fn round(value: f64, parts: f64) -> f64 {
     (value * parts).round() / parts
 }
