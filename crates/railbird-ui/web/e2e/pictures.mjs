@@ -27,8 +27,14 @@ export async function takePictures({ browser, root, session, t, drivers, folder 
         if (name === "sessions") await page.getByRole("heading", { name: "Sessions" }).waitFor();
         else await ready(page);
         await page.waitForTimeout(900);
-        const file = `${folder}/${name}-${size}-${dark ? "dark" : "light"}.png`;
-        await page.screenshot({ path: file, fullPage: size === "phone" });
+        const file = `${folder}/${name}-${size}-${dark ? "dark" : "light"}`;
+        await page.screenshot({ path: `${file}.png` });
+        if (size === "phone" && name !== "sessions") {
+          await page.getByRole("tabpanel").evaluate((panel) => panel.scrollIntoView({ block: "end" }));
+          await page.evaluate(() => window.scrollBy(0, 140));
+          await page.waitForTimeout(100);
+          await page.screenshot({ path: `${file}-below.png` });
+        }
         await context.close();
       }
     }

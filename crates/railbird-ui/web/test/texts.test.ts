@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { nanoseconds } from "../src/lib/time";
-import { cutAfter } from "../src/f1/qualifying";
+import { cutAfter, partShown } from "../src/f1/qualifying";
 import { formatLink, parseLink } from "../src/f1/link";
 import { contrast, readable } from "../src/lib/colour";
 import { duration, gap, lapTime, offsetMs } from "../src/lib/format";
@@ -65,4 +65,11 @@ test("the elimination line leaves ten for the last part", () => {
   expect([1, 2, 3].map((part) => cutAfter(part, 20))).toEqual([15, 10, 0]);
   expect([1, 2, 3].map((part) => cutAfter(part, 22))).toEqual([16, 10, 0]);
   expect(cutAfter(1, 8)).toBe(0);
+});
+
+test("those who left qualifying are shown with the part in which they did", () => {
+  expect([5, 12, 17].map((position) => partShown(3, position, 20))).toEqual([3, 2, 1]);
+  expect([5, 12, 17].map((position) => partShown(2, position, 20))).toEqual([2, 2, 1]);
+  expect(partShown(1, 20, 20)).toBe(1);
+  expect(partShown(0, 1, 20)).toBe(0);
 });

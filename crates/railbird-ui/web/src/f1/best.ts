@@ -1,4 +1,5 @@
-// Lap times as of a moment: the last and the best lap of each driver, by part of qualifying. Deleted laps do not count.
+// Lap times as of a moment: the last and the best lap of each driver, by part of qualifying. Deleted laps and
+// laps from or to the pits do not count as best.
 
 import { countUntil } from "../lib/asof";
 import type { Events } from "./api";
@@ -6,6 +7,8 @@ import type { Events } from "./api";
 interface LapState {
   timeMs: number | null;
   deleted: boolean;
+  /** Began or ended in the pits: no lap to be compared. */
+  pit: boolean;
   part: number;
 }
 
@@ -32,13 +35,15 @@ export class BestLaps {
     laps.t.forEach((t, row) => {
       const field = laps.field[row];
       const mine = known[laps.driver[row] ?? -1];
-      if (!mine || (field !== "LapTime" && field !== "Deleted")) return;
+      const pit = field === "PitInTime" || field === "PitOutTime";
+      if (!mine || (field !== "LapTime" && field !== "Deleted" && !pit)) return;
       const lap = laps.lap[row] as number;
       const part = session.part[countUntil(session.t, t) - 1] ?? 0;
-      const state = mine.get(lap) ?? { timeMs: null, deleted: false, part };
+      const state = mine.get(lap) ?? { timeMs: null, deleted: false, pit: false, part };
       const value = laps.value[row] ?? null;
-      if (field === "LapTime") state.timeMs = value;
-      else state.deleted = value === 1;
+      if (field === "LapTime") [state.timeMs, state.part] = [value, part];
+      else if (field === "Deleted") state.deleted = value === 1;
+      else state.pit ||= value !== null;
       mine.set(lap, state);
       const driver = laps.driver[row] as number;
       (this.steps[driver] as Step[]).push(stepOf(t, mine));
@@ -74,10 +79,10 @@ export class BestLaps {
 function stepOf(t: number, laps: Map<number, LapState>): Step {
   const step: Step = { t, lastMs: null, bestMs: [null, null, null, null], bestLap: [null, null, null, null] };
   let lastLap = -1;
-  for (const [lap, { timeMs, deleted, part }] of laps) {
+  for (const [lap, { timeMs, deleted, pit, part }] of laps) {
     if (timeMs === null) continue;
     if (lap > lastLap) [lastLap, step.lastMs] = [lap, timeMs];
-    if (deleted) continue;
+    if (deleted || pit) continue;
     for (const index of part === 0 ? [0] : [0, part]) {
       const best = step.bestMs[index] ?? null;
       if (best !== null && timeMs >= best) continue;

@@ -47,6 +47,8 @@ const ROAD_PX_MIN = 7;
 /** Time from the whole track to a followed car, ms. */
 const BLEND_MS = 350;
 const PADDING_PX = 38;
+const NARROW_PX = 520;
+const CONTROLS_PX = 40;
 /** Points kept of what samples show of a track without geometry. */
 const TRAIL_MAX = 6000;
 
@@ -145,9 +147,9 @@ export class TrackView {
   }
 
   private setPoints(points: [number, number][]): void {
-    this.points = points;
+    this.points = smoothed(points);
     const path = new Path2D();
-    points.forEach(([x, y], index) => (index === 0 ? path.moveTo(x, y) : path.lineTo(x, y)));
+    this.points.forEach(([x, y], index) => (index === 0 ? path.moveTo(x, y) : path.lineTo(x, y)));
     path.closePath();
     this.path = path;
   }
@@ -179,10 +181,15 @@ export class TrackView {
     this.whole.x = u * this.cos + v * this.sin;
     this.whole.y = -u * this.sin + v * this.cos;
     const padding = Math.min(PADDING_PX, this.width / 8);
+    // On a narrow map the controls lie above the track, not beside it.
+    const above = this.width < NARROW_PX ? CONTROLS_PX : 0;
     this.whole.scale = Math.min(
       (this.width - 2 * padding) / Math.max(1000, right - left),
-      (this.height - 2 * padding) / Math.max(1000, high - low),
+      (this.height - above - 2 * padding) / Math.max(1000, high - low),
     );
+    const up = above / 2 / this.whole.scale;
+    this.whole.x += up * this.sin;
+    this.whole.y += up * this.cos;
   }
 
   /** Moves the camera between the whole track and the followed car. */
@@ -328,7 +335,7 @@ export class TrackView {
     const [x, y] = this.toScreen(car.x, car.y);
     if (x < -20 || y < -20 || x > this.width + 20 || y > this.height + 20) return;
     const radius = (car.chosen ? 7 : 5.5) + (this.blend > 0.5 ? 1.5 : 0) - (car.faint ? 1.5 : 0);
-    context.globalAlpha = car.faint ? 0.6 : 1;
+    context.globalAlpha = car.faint && !car.chosen ? 0.6 : 1;
     context.beginPath();
     context.arc(x, y, radius + (car.chosen ? 2.5 : 1.2), 0, 2 * Math.PI);
     context.fillStyle = car.chosen ? colours.ink : colours.ground;
@@ -383,4 +390,20 @@ export class TrackView {
     }
     return true;
   }
+}
+
+/** Mean of each point and its neighbours: at 5 m a point the bends stay, the noise of the samples goes. For looks only. */
+function smoothed(points: [number, number][]): [number, number][] {
+  const reach = 3;
+  const count = points.length;
+  if (count < 20 * reach) return points;
+  return points.map((_, index) => {
+    let [x, y] = [0, 0];
+    for (let k = -reach; k <= reach; k++) {
+      const point = points[(index + k + count) % count] as [number, number];
+      x += point[0];
+      y += point[1];
+    }
+    return [x / (2 * reach + 1), y / (2 * reach + 1)];
+  });
 }

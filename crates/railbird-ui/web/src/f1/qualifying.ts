@@ -12,6 +12,15 @@ export function cutAfter(part: number, cars: number): number {
   return part === 2 ? LAST_PART : LAST_PART + Math.ceil((cars - LAST_PART) / 2);
 }
 
+/** Part whose lap decides `position` while `part` is on: those who left are ranked by the part in which they did. */
+export function partShown(part: number, position: number, cars: number): number {
+  for (let left = 1; left < part; left++) {
+    const cut = cutAfter(left, cars);
+    if (cut > 0 && position > cut) return left;
+  }
+  return part;
+}
+
 /** A driver's line in the table of parts. */
 export interface PartRow {
   driver: number;

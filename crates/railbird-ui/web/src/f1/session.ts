@@ -6,6 +6,7 @@
 import { ByDriver, countUntil } from "../lib/asof";
 import type { Events, Gaps, Manifest } from "./api";
 import { BestLaps } from "./best";
+import { partShown } from "./qualifying";
 
 /** A row of the leaderboard. Null: not known. */
 export interface BoardRow {
@@ -83,13 +84,17 @@ export class Session {
   readonly endS: number;
   readonly isRace: boolean;
   readonly isQualifying: boolean;
+  /** Whether there are positions, and speeds and the like. */
   readonly hasSamples: boolean;
+  readonly hasCarData: boolean;
   private readonly order: ByDriver;
   private readonly gapRows: ByDriver;
   private readonly officialRows: ByDriver;
   private readonly statusRows: ByDriver;
   private readonly tyreRows: ByDriver;
   private readonly crossingRows: ByDriver;
+  private readonly stintRows: ByDriver;
+  private readonly penaltyRows: ByDriver;
 
   constructor(
     readonly manifest: Manifest,
@@ -100,12 +105,20 @@ export class Session {
     this.isRace = kind === "Race" || manifest.total_laps !== null;
     this.isQualifying = !this.isRace && /quali|shootout/i.test(`${kind} ${manifest.session.name}`);
     this.hasSamples = manifest.chunks.some((entry) => entry.position_samples > 0);
+    this.hasCarData = manifest.chunks.some((entry) => entry.car_samples > 0);
     this.order = new ByDriver(events.order.t, events.order.driver);
     this.gapRows = new ByDriver(gaps.t, gaps.driver);
     this.officialRows = new ByDriver(events.official_gaps.t, events.official_gaps.driver);
     this.statusRows = new ByDriver(events.status.t, events.status.driver);
     this.tyreRows = new ByDriver(events.tyres.t, events.tyres.driver);
     this.crossingRows = new ByDriver(events.crossings.t, events.crossings.driver);
+    this.stintRows = new ByDriver(events.laps.t, events.laps.driver, (row) => events.laps.field[row] === "Stint");
+    const control = events.race_control;
+    this.penaltyRows = new ByDriver(
+      control.t,
+      control.driver.map((driver) => driver ?? -1),
+      (row) => control.driver[row] !== null && /PENALTY/i.test(control.message[row] ?? ""),
+    );
     this.best = new BestLaps(events, manifest.drivers.length);
     this.endS = manifest.end_s;
     this.startS = 0;
@@ -161,7 +174,7 @@ export class Session {
       stint: tyres.stint[tyre] ?? 0,
       status: this.statusAt(driver, t),
       lastLapMs: this.best.last(driver, t),
-      bestLapMs: this.best.best(driver, t, this.partAt(t)),
+      bestLapMs: this.best.best(driver, t, this.partShown(driver, t)),
       laps: crossed < 0 ? 0 : (crossings.lap[crossed] as number),
     };
   }
@@ -171,6 +184,11 @@ export class Session {
     const { session } = this.events;
     if (!this.isQualifying) return 0;
     return session.part[countUntil(session.t, t) - 1] ?? 0;
+  }
+
+  /** Part whose best lap counts for `driver` at `t`: the one that is on, or the last in which they took part. */
+  private partShown(driver: number, t: number): number {
+    return partShown(this.partAt(t), this.positionAt(driver, t) ?? 0, this.manifest.drivers.length);
   }
 
   /** Code of the track status as of `t`; 1 before anything is said. */
@@ -212,28 +230,37 @@ export class Session {
     return countUntil(this.events.weather.t, t) - 1;
   }
 
-  /** Stints of `driver` as far as they are known at `t`. */
+  /** Stints of `driver` as far as they are known at `t`: the engine says of every lap in which stint it was driven. */
   stints(driver: number, t: number): Stint[] {
-    const { tyres } = this.events;
-    const stints: Stint[] = [];
-    const rows = this.tyreRows.until(driver, t);
-    let ageAtStart = 0;
-    for (const row of rows) {
-      const stint = tyres.stint[row] as number;
-      const age = tyres.age_laps[row] as number;
-      const last = stints.at(-1);
-      const compound = tyres.compound[row] as string;
-      if (last?.stint === stint) {
-        if (compound) last.compound = compound;
-        last.isNew = tyres.new[row] ?? last.isNew;
-        last.laps = Math.max(last.laps, age - ageAtStart);
-      } else {
-        ageAtStart = age;
-        const firstLap = last ? last.firstLap + last.laps : 1;
-        stints.push({ stint, compound, isNew: tyres.new[row] ?? null, firstLap, laps: 0 });
-      }
+    const { tyres, laps } = this.events;
+    const byLap = new Map<number, number>();
+    for (const row of this.stintRows.until(driver, t)) {
+      const stint = laps.value[row];
+      if (typeof stint === "number") byLap.set(laps.lap[row] as number, stint);
     }
-    return stints;
+    const done = this.lapOf(driver, t) - 1;
+    const stints = new Map<number, Stint>();
+    for (const [lap, stint] of [...byLap].sort(([one], [other]) => one - other)) {
+      const known = stints.get(stint) ?? { stint, compound: "", isNew: null, firstLap: lap, laps: 0 };
+      if (lap <= done) known.laps = lap - known.firstLap + 1;
+      stints.set(stint, known);
+    }
+    for (const row of this.tyreRows.until(driver, t)) {
+      const stint = stints.get(tyres.stint[row] as number);
+      if (!stint) continue;
+      stint.compound = tyres.compound[row] || stint.compound;
+      stint.isNew = tyres.new[row] ?? stint.isNew;
+    }
+    return [...stints.values()].filter((stint) => stint.laps > 0 || stint.firstLap > done);
+  }
+
+  /** What race control has said of a penalty of `driver` until `t`; the last first. */
+  penalties(driver: number, t: number): string[] {
+    const { message } = this.events.race_control;
+    return this.penaltyRows
+      .until(driver, t)
+      .map((row) => message[row] ?? "")
+      .reverse();
   }
 
   /** Line crossings of `driver` known at `t`: lap, position, gap to the leader at the line; later rows correct. */

@@ -19,8 +19,9 @@ export interface Line {
 export interface PlotOptions {
   lines: Line[];
   height: number;
-  /** Name and unit of the vertical axis, shown in the corner. */
+  /** Name and unit of the vertical axis, `Speed, km/h`: beside the axis, or above a chart that stands alone. */
   title: string;
+  alone?: boolean;
   /** Range of the vertical axis; left out: that of the data. */
   range?: [number, number];
   /** First value on top. */
@@ -54,7 +55,7 @@ export function makePlot(element: HTMLElement, data: uPlot.AlignedData, options:
     {
       width: Math.max(80, element.clientWidth),
       height: options.height,
-      padding: [8, options.rightPadding ?? 8, options.xLabels === false ? 4 : 0, 0],
+      padding: [options.alone ? 26 : 6, options.rightPadding ?? 8, options.xLabels === false ? 5 : 0, 0],
       legend: { show: false },
       cursor: {
         y: false,
@@ -84,9 +85,9 @@ export function makePlot(element: HTMLElement, data: uPlot.AlignedData, options:
         },
         {
           ...axis,
-          size: 44,
+          size: options.alone ? 44 : 94,
           gap: 4,
-          space: 22,
+          space: 18,
           ...(options.whole ? { incrs: [1, 2, 5, 10, 20, 50] } : {}),
           ...(yText ? { values: (_: uPlot, values: number[]) => values.map(yText) } : {}),
         },
@@ -114,7 +115,10 @@ export function makePlot(element: HTMLElement, data: uPlot.AlignedData, options:
   );
   const title = document.createElement("div");
   title.className = "plot-title";
-  title.textContent = options.title;
+  title.dataset["alone"] = String(options.alone ?? false);
+  const [name = "", unit = ""] = options.title.split(/, (?=[^,]*$)/);
+  title.textContent = options.alone ? options.title : name;
+  if (!options.alone && unit) title.append(document.createElement("br"), unit);
   plot.root.append(title);
   return plot;
 }
