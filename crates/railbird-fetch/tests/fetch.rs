@@ -346,6 +346,17 @@ async fn a_host_that_fails_again_and_again_is_left_alone() {
 }
 
 #[tokio::test]
+async fn attempts_end_when_the_host_is_left_alone_and_say_what_it_did() {
+    let server = Server::says(vec![answer("502 Bad Gateway", "", b"")]).await;
+    let rules = FetchRules { breaker_failures: NonZeroU32::new(2).unwrap(), ..local_rules() };
+    check(
+        &outcome(&World::new(&[]).fetcher(rules), &server.url).await,
+        expect!["http://HOST/file: refused with status 502"],
+    );
+    assert_eq!(server.asked(), 2);
+}
+
+#[tokio::test]
 async fn a_host_is_not_asked_faster_than_its_rate() {
     let server = Server::says(vec![answer("200 OK", "", b"")]).await;
     let world = World::new(&[]);

@@ -11,7 +11,7 @@ use crate::Error;
 pub struct ContentHash([u8; 32]);
 
 impl ContentHash {
-    /// Of bytes in memory. About 1 GB/s or more on one core.
+    /// Of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
     }

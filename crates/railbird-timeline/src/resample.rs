@@ -123,7 +123,7 @@ impl Placements {
 
     /// A continuous channel at every step: on the straight line between the rows around it, held after the last.
     ///
-    /// `values`: `[rows]`. `out`: becomes `[steps]`, NaN before the first row. About 1 ns a step.
+    /// `values`: `[rows]`. `out`: becomes `[steps]`, NaN before the first row. O(steps), some ns each.
     ///
     /// # Panics
     /// If `values` has not one value a row.

@@ -69,7 +69,7 @@ impl Ts {
     /// Reads `YYYY-MM-DDTHH:MM:SS`, a fraction of any length, and `Z`, an offset `±HH:MM` or nothing, which means UTC.
     ///
     /// A small `t` or `z`, and a space for the `T`, are accepted as RFC 3339 allows. Digits of the fraction after the
-    /// ninth are dropped. About 15 ns.
+    /// ninth are dropped.
     ///
     /// # Errors
     /// [`Error::Instant`] with the offset of the byte that does not fit; [`Error::InstantRange`]. Second 60 is refused:
