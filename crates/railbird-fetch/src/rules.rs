@@ -13,7 +13,7 @@ pub struct FetchRules {
     pub hosts: Hosts,
     /// At which addresses they may be.
     pub addresses: Addresses,
-    /// Whether plain HTTP will do, also behind a redirect from HTTPS: no, if it is off.
+    /// Whether plain HTTP will do; behind a redirect from HTTPS it never does.
     pub plain_http: bool,
     /// Longest wait for a name to resolve, a connection and TLS.
     pub connect_max: Duration,
