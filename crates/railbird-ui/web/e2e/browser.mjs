@@ -1,9 +1,10 @@
 // The system's Chromium, started fresh: nothing is downloaded, nothing of the user's is touched.
 
 import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { chromium } from "playwright-core";
 
-const PATHS = [process.env.RAILBIRD_CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const ARGUMENTS = [
   "--headless",
   "--no-sandbox",
@@ -15,9 +16,12 @@ const ARGUMENTS = [
   "--disable-sync",
 ];
 
-/** Path of the browser, or null. */
+/** Path of the browser, or null. RAILBIRD_CHROMIUM is a path or a name on PATH. */
 export function browserPath() {
-  return PATHS.find((path) => path && existsSync(path)) ?? null;
+  const named = process.env.RAILBIRD_CHROMIUM;
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  const candidates = (named ? [named] : NAMES).flatMap((name) => [name, ...folders.map((folder) => join(folder, name))]);
+  return candidates.find((path) => path.includes("/") && existsSync(path)) ?? null;
 }
 
 /** A browser with a profile of its own, removed when it is closed. */

@@ -83,9 +83,12 @@ export interface Trace {
   speed: number[];
   throttle: (number | null)[];
   brake: (number | null)[];
-  gear: number[];
+  gear: (number | null)[];
   rpm: number[];
 }
+
+/** Highest gear of any car; sources now and then send noise above it. */
+export const GEAR_MAX = 8;
 
 /** Car samples of `driver` in `from..=to`, as far as they are decoded. */
 export function traceOf(store: ChunkStore, driver: number, from: number, to: number): Trace {
@@ -104,7 +107,8 @@ export function traceOf(store: ChunkStore, driver: number, from: number, to: num
       trace.speed.push(samples.speed[k] as number);
       trace.throttle.push(throttle > 100 ? null : throttle);
       trace.brake.push(brake > 100 ? null : brake);
-      trace.gear.push(samples.gear[k] as number);
+      const gear = samples.gear[k] as number;
+      trace.gear.push(gear > GEAR_MAX ? null : gear);
       trace.rpm.push(samples.rpm[k] as number);
     }
   }
