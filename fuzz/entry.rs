@@ -8,11 +8,11 @@ use railbird_f1::{EVENTS, GAPS, Import, Input, InputFile, MANIFEST, PACK, decode
 use railbird_timeline::ManualClock;
 
 /// Ends a file in a seed that holds several; begins with the file's name and a line feed.
-pub const FILE_END: u8 = 0x1e;
+pub(crate) const FILE_END: u8 = 0x1e;
 
 /// What became of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Nothing was made of them.
     Refused,
     /// Used, but for so many records or samples.
@@ -22,36 +22,36 @@ pub enum Outcome {
 }
 
 /// An entry point.
-pub type Entry = fn(&[u8]) -> Outcome;
+pub(crate) type Entry = fn(&[u8]) -> Outcome;
 
 /// Every entry point by name.
-pub const ENTRIES: [(&str, Entry); 5] =
+pub(crate) const ENTRIES: [(&str, Entry); 5] =
     [("archive", archive), ("recording", recording), ("chunk", chunk), ("manifest", manifest), ("stored", stored)];
 
 /// Streams of an archive, each ended by [`FILE_END`].
-pub fn archive(bytes: &[u8]) -> Outcome {
+pub(crate) fn archive(bytes: &[u8]) -> Outcome {
     let files = files(bytes).map(|(name, bytes)| InputFile { name, bytes: bytes.to_vec() }).collect();
     imported(&Input { name: "fuzz".to_owned(), files })
 }
 
 /// A raw recording of the live feed.
-pub fn recording(bytes: &[u8]) -> Outcome {
+pub(crate) fn recording(bytes: &[u8]) -> Outcome {
     let files = vec![InputFile { name: "fuzz.txt".to_owned(), bytes: bytes.to_vec() }];
     imported(&Input { name: "fuzz".to_owned(), files })
 }
 
 /// One chunk, after decompression.
-pub fn chunk(bytes: &[u8]) -> Outcome {
+pub(crate) fn chunk(bytes: &[u8]) -> Outcome {
     if decode_chunk(bytes).is_ok() { Outcome::Clean } else { Outcome::Refused }
 }
 
 /// A manifest.
-pub fn manifest(bytes: &[u8]) -> Outcome {
+pub(crate) fn manifest(bytes: &[u8]) -> Outcome {
     if read_manifest(bytes).is_ok() { Outcome::Clean } else { Outcome::Refused }
 }
 
 /// A stored session: manifest, pack, events and gaps, each after its length of four bytes, little end first.
-pub fn stored(bytes: &[u8]) -> Outcome {
+pub(crate) fn stored(bytes: &[u8]) -> Outcome {
     let mut parts = BTreeMap::new();
     let mut rest = bytes;
     for name in [MANIFEST, PACK, EVENTS, GAPS] {

@@ -23,11 +23,6 @@ pub(crate) enum Failure {
 }
 
 impl Outcome {
-    /// Partly done if either was.
-    pub(crate) fn and(self, other: Self) -> Self {
-        if self == Self::Partly { self } else { other }
-    }
-
     /// Exit code.
     pub(crate) fn code(self) -> u8 {
         match self {

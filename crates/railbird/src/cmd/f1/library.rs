@@ -16,7 +16,7 @@ use railbird_f1::{EVENTS, GAPS, Import, Library, MANIFEST, Manifest, Opened, PAC
 use railbird_publish::{Refusal, RefusalKind};
 use railbird_store::{
     AtomicDir, CacheRules, CacheStats, Committed, ContentHash, Error as StoreError, FileLock, SingleFlight,
-    read_bounded, write_atomic,
+    read_bounded, sweep, write_atomic,
 };
 use railbird_timeline::Clock;
 use serde::Serialize;
@@ -127,6 +127,8 @@ impl SessionStore {
             fs::create_dir_all(folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
         }
         let _one_at_a_time = FileLock::acquire(&self.root.join("import.lock"), LOCK_PATIENCE)?;
+        // A killed process may have left a name half written; half-written folders are swept where a new one begins.
+        sweep(&names)?;
         let manifest = &import.manifest;
         let name = names.join(&manifest.id);
         let before = self.version_of(&manifest.id).ok();
@@ -138,22 +140,15 @@ impl SessionStore {
             )));
         }
         let place = self.folder(&manifest.version);
-        let change = match write(&place, import) {
-            Ok(Committed::New) if before.is_none() => Change::New,
-            Ok(Committed::New) => Change::NewVersion,
-            Ok(Committed::Kept) if before.as_deref() == Some(&manifest.version) => Change::Unchanged,
+        let change = match write(&place, import)? {
+            Committed::New if before.is_none() => Change::New,
+            Committed::New => Change::NewVersion,
+            Committed::Kept if before.as_deref() == Some(&manifest.version) => Change::Unchanged,
             // The process that wrote the folder was killed before it wrote the name, or the name went on since.
-            Ok(Committed::Kept) if before.is_none() => Change::New,
-            Ok(Committed::Kept) => Change::NewVersion,
-            Err(StoreError::Differs { .. }) => {
-                // Damaged on the disk: a version's bytes follow from its input.
-                let aside = sessions.join(format!("tmp-damaged-{}", manifest.version));
-                fs::rename(&place, &aside).with_context(|| format!("{}: cannot be moved aside", place.display()))?;
-                write(&place, import)?;
-                fs::remove_dir_all(&aside).with_context(|| format!("{}: cannot be removed", aside.display()))?;
-                Change::Repaired
-            }
-            Err(error) => return Err(error.into()),
+            Committed::Kept if before.is_none() => Change::New,
+            Committed::Kept => Change::NewVersion,
+            // Damaged on the disk: a version's bytes follow from its input.
+            Committed::Replaced => Change::Repaired,
         };
         if before.as_deref() != Some(&manifest.version) {
             write_atomic(&name, manifest.version.as_bytes())?;
@@ -283,7 +278,7 @@ fn write(place: &Path, import: &Import) -> Result<Committed, StoreError> {
     for (name, bytes) in &import.files {
         folder.write(name, bytes)?;
     }
-    folder.commit()
+    folder.commit_replacing()
 }
 
 /// Whether a name is one that sessions have: small letters, digits and hyphens.

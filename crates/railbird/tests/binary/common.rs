@@ -1,7 +1,5 @@
 //! What the tests of the real binary share: a home of their own, and a session simulated once.
 
-#![expect(dead_code, reason = "each test file is a program of its own and uses a part of this")]
-
 use std::{
     collections::BTreeMap,
     fs,
@@ -14,33 +12,33 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A temporary folder with nothing in it, in which the binary runs without anything of the user's environment.
-pub struct Home {
+pub(crate) struct Home {
     folder: TempDir,
 }
 
 /// How a command ended.
 #[derive(Debug)]
-pub struct Ended {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// The data folder that its commands use.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.path().join("data")
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_railbird"));
         command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
         command.env_clear().env("HOME", self.path()).env("RAILBIRD_DATA_DIR", self.data());
@@ -49,13 +47,13 @@ impl Home {
     }
 
     #[track_caller]
-    pub fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         end(&mut self.command(arguments))
     }
 
     /// Runs with `--json` and reads the one document that is expected, whatever the exit code.
     #[track_caller]
-    pub fn json(&self, arguments: &[&str]) -> (i32, Value) {
+    pub(crate) fn json(&self, arguments: &[&str]) -> (i32, Value) {
         let mut all = arguments.to_vec();
         all.push("--json");
         let ended = self.run(&all);
@@ -68,14 +66,14 @@ impl Home {
 
     /// Imports `archive`; the result.
     #[track_caller]
-    pub fn import(&self, archive: &Path) -> Value {
+    pub(crate) fn import(&self, archive: &Path) -> Value {
         let (code, document) = self.json(&["f1", "import", text(archive)]);
         assert_eq!(code, 0, "{document}");
         document
     }
 
     /// Every file of the data folder with its bytes.
-    pub fn files(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let mut files = BTreeMap::new();
         collect(&self.data(), &self.data(), &mut files);
         files
@@ -83,7 +81,7 @@ impl Home {
 }
 
 #[track_caller]
-pub fn end(command: &mut Command) -> Ended {
+pub(crate) fn end(command: &mut Command) -> Ended {
     let output = command.output().expect("the binary starts");
     Ended {
         code: output.status.code().unwrap_or(-1),
@@ -93,7 +91,7 @@ pub fn end(command: &mut Command) -> Ended {
 }
 
 /// An archive of a short simulated race, made once a test program.
-pub fn archive() -> &'static Path {
+pub(crate) fn archive() -> &'static Path {
     static ARCHIVE: OnceLock<(Home, PathBuf)> = OnceLock::new();
     let (_, path) = ARCHIVE.get_or_init(|| {
         let home = Home::new();
@@ -105,7 +103,7 @@ pub fn archive() -> &'static Path {
 }
 
 #[track_caller]
-pub fn simulate(home: &Home, path: &Path, seed: u64) {
+pub(crate) fn simulate(home: &Home, path: &Path, seed: u64) {
     let seed = seed.to_string();
     let (code, document) =
         home.json(&["f1", "simulate", "--out", text(path), "--seed", &seed, "--drivers", "6", "--laps", "4"]);
@@ -113,7 +111,7 @@ pub fn simulate(home: &Home, path: &Path, seed: u64) {
 }
 
 /// Copies a folder of files.
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("the folder is read") {
         let entry = entry.expect("an entry");
@@ -122,16 +120,16 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 /// Whether the long sweeps are wanted.
-pub fn all() -> bool {
+pub(crate) fn all() -> bool {
     std::env::var("RAILBIRD_TEST_ALL").is_ok_and(|value| value == "1")
 }
 
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("temporary folders have UTF-8 names")
 }
 
 /// The folder of real recordings; without it the test is skipped aloud, or fails in CI.
-pub fn recordings() -> Option<PathBuf> {
+pub(crate) fn recordings() -> Option<PathBuf> {
     let named = std::env::var_os("RAILBIRD_TEST_DATA").map(PathBuf::from);
     let path = named.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"));
     if path.is_dir() {
@@ -156,6 +154,6 @@ fn collect(root: &Path, folder: &Path, files: &mut BTreeMap<String, Vec<u8>>) {
 }
 
 /// The archive of a whole race among the recordings.
-pub fn australia(recordings: &Path) -> PathBuf {
+pub(crate) fn australia(recordings: &Path) -> PathBuf {
     recordings.join("f1/livetiming/2025/2025-03-16_Australian_Grand_Prix/2025-03-16_Race")
 }

@@ -1,14 +1,12 @@
 //! Laws 4 and 7 through the real binary: same bytes on any number of threads, and never half a session.
 
-mod common;
-
 use std::{
     process::Stdio,
     thread,
     time::{Duration, Instant},
 };
 
-use common::{Home, archive, end, text};
+use crate::common::{Home, archive, end, text};
 use serde_json::Value;
 
 /// A small generator, so that the moments of the kills are the same in every run.
@@ -59,7 +57,7 @@ fn other_input_under_the_same_name_is_a_new_version_and_the_old_one_stays() {
     let home = Home::new();
     let first = home.import(archive());
     let shorter = home.path().join("shorter");
-    common::copy(archive(), &shorter);
+    crate::common::copy(archive(), &shorter);
     let timing = shorter.join("TimingData.jsonStream");
     let bytes = std::fs::read(&timing).expect("the stream");
     let cut = bytes[..bytes.len() * 2 / 3].iter().rposition(|byte| *byte == b'\n').expect("a record ends");
@@ -93,7 +91,7 @@ fn a_damaged_file_is_refused_by_its_hash_and_mended_by_another_import() {
 fn two_imports_of_one_session_at_once_give_one_result() {
     let (alone, home) = (Home::new(), Home::new());
     alone.import(archive());
-    let runs = if common::all() { 10 } else { 3 };
+    let runs = if crate::common::all() { 10 } else { 3 };
     for _ in 0..runs {
         let ended: Vec<_> = thread::scope(|scope| {
             let import = || end(&mut home.command(&["f1", "import", "--again", text(archive()), "--json"]));
@@ -108,7 +106,7 @@ fn two_imports_of_one_session_at_once_give_one_result() {
 
 #[test]
 fn a_killed_import_leaves_a_whole_session_or_none() {
-    let kills = if common::all() { 50 } else { 20 };
+    let kills = if crate::common::all() { 50 } else { 20 };
     let whole = Home::new();
     // Learn how long an import takes here, so that the kills fall all over it.
     let started = Instant::now();
@@ -140,8 +138,9 @@ fn a_killed_import_leaves_a_whole_session_or_none() {
         }
         home.import(archive());
         assert_eq!(session_files(&home), want, "kill {kill}, imported again");
+        assert!(home.files().keys().all(|name| !name.contains("tmp-")), "kill {kill}: what was half written is swept");
     }
-    println!("{kills} kills within {:.0} ms: absent {absent}, whole {present}", took_us as f64 / 1e3);
+    eprintln!("{kills} kills within {:.0} ms: absent {absent}, whole {present}", took_us as f64 / 1e3);
     assert!(absent > 0, "no kill came before the end: the test shows nothing");
 }
 
@@ -154,7 +153,7 @@ fn without_times(mut document: Value) -> Value {
     document
 }
 
-/// Files of the data folder, without lock files and without anything half written.
+/// Files of the data folder without lock files; what a killed process left half written is no session.
 fn session_files(home: &Home) -> std::collections::BTreeMap<String, Vec<u8>> {
     let files = home.files();
     let kept = files.into_iter().filter(|(name, _)| !name.ends_with(".lock") && !name.contains("tmp-"));

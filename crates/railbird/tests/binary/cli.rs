@@ -1,14 +1,12 @@
 //! The command line as users meet it: exit codes, one JSON document, errors that name their place, settings with origins.
 
-mod common;
-
 use std::{
     fs,
     io::{BufRead, BufReader},
     process::Stdio,
 };
 
-use common::{Home, archive, copy, text};
+use crate::common::{Home, archive, copy, text};
 
 #[test]
 fn wrong_usage_is_2_and_says_what_was_expected() {
@@ -148,7 +146,7 @@ fn a_session_is_found_by_id_version_and_part() {
         assert_eq!(home.run(&["f1", "order", words]).out, want.out, "{words}");
     }
     let other = home.path().join("other");
-    common::simulate(&home, &other, 6);
+    crate::common::simulate(&home, &other, 6);
     home.import(&other);
     let ended = home.run(&["f1", "order", "20"]);
     assert_eq!(ended.code, 2, "{ended:?}");
@@ -238,7 +236,7 @@ fn completions_name_the_verbs() {
 
 #[test]
 fn a_recording_with_broken_lines_is_counted_or_refused() {
-    let Some(data) = common::recordings() else { return };
+    let Some(data) = crate::common::recordings() else { return };
     let home = Home::new();
     let recording = data.join("f1/signalr/2024_mexico_fp3_partial_saved_data.txt");
     let imported = home.import(&recording);
@@ -250,9 +248,9 @@ fn a_recording_with_broken_lines_is_counted_or_refused() {
 
 #[test]
 fn a_real_race_has_every_sample() {
-    let Some(data) = common::recordings() else { return };
+    let Some(data) = crate::common::recordings() else { return };
     let home = Home::new();
-    let imported = home.import(&common::australia(&data));
+    let imported = home.import(&crate::common::australia(&data));
     assert_eq!(
         (&imported["drivers"], &imported["laps"], &imported["car_samples"], &imported["position_samples"]),
         (&20.into(), &927.into(), &459_620.into(), &470_020.into()),

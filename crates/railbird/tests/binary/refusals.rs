@@ -1,7 +1,5 @@
 //! What a server on loopback refuses, shown by a client on a real socket.
 
-mod common;
-
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -11,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use common::{Home, archive, copy, text};
+use crate::common::{Home, archive, copy, text};
 use serde_json::Value;
 
 /// A running `railbird serve`, ended when dropped.
@@ -34,11 +32,14 @@ impl Server {
         arguments.extend(flags);
         let mut child =
             home.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary starts");
+        let said = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut server = Self { child, address: String::new() };
         let mut document = String::new();
-        for line in BufReader::new(child.stdout.take().expect("a pipe")).lines() {
+        for line in said.lines() {
             document.push_str(&line.expect("a line"));
             if let Ok(value) = serde_json::from_str::<Value>(&document) {
-                return Self { child, address: value["address"].as_str().expect("an address").to_owned() };
+                server.address = value["address"].as_str().expect("an address").to_owned();
+                return server;
             }
         }
         panic!("the server did not start: {document}");

@@ -1,0 +1,10 @@
+//! Tests of the real binary, as users and clients meet it.
+
+#![expect(clippy::print_stderr, reason = "tests say aloud what they skipped")]
+
+mod cli;
+mod common;
+mod fuzz_smoke;
+mod readme;
+mod refusals;
+mod whole_or_absent;
