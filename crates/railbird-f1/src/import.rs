@@ -9,7 +9,7 @@ use railbird_timeline::{Clock, Ts};
 use rayon::prelude::*;
 
 use crate::codec::{
-    About, ChunkIndex, Counts, Entrant, Events, FORMAT, FileHash, Gaps, Geometry, Manifest, CHUNK_NS, chunks,
+    About, CHUNK_NS, ChunkIndex, Counts, Entrant, Events, FORMAT, FileHash, Gaps, Geometry, Manifest, chunks,
     decode_chunk, encode_chunk,
 };
 use crate::columns::Columns;
@@ -131,7 +131,8 @@ pub fn import(input: &Input, clock: &dyn Clock) -> Result<Import, ImportError> {
     let Parts { events, rejected: mut refused, records, origin, missing } = decode(input)?;
     stages.end("decode");
     if events.is_empty() {
-        let first = refused.reasons().find_map(|(reason, entry)| Some(format!("{reason} at {}", entry.places.first()?)));
+        let first =
+            refused.reasons().find_map(|(reason, entry)| Some(format!("{reason} at {}", entry.places.first()?)));
         return Err(ImportError::NoRecord {
             name: input.name.clone(),
             records,
@@ -242,11 +243,8 @@ fn merge(streams: Vec<Vec<Stamped>>) -> Vec<Stamped> {
     let mut merged = Vec::with_capacity(streams.iter().map(Vec::len).sum());
     let mut streams: Vec<_> = streams.into_iter().map(|events| events.into_iter().peekable()).collect();
     // Eleven streams: a scan of their heads is as fast as a heap.
-    while let Some((_, first)) = streams
-        .iter_mut()
-        .enumerate()
-        .filter_map(|(index, events)| Some((events.peek()?.known_at, index)))
-        .min()
+    while let Some((_, first)) =
+        streams.iter_mut().enumerate().filter_map(|(index, events)| Some((events.peek()?.known_at, index))).min()
     {
         merged.extend(streams[first].next());
     }
@@ -257,10 +255,13 @@ fn pack(samples: &Samples, count: u64) -> (Vec<u8>, Vec<ChunkIndex>) {
     let level = CompressionLvl::new(PACK_LEVEL).unwrap_or_default();
     let encoded: Vec<_> = (0..count)
         .into_par_iter()
-        .map_init(|| Compressor::new(level), |compressor, n| {
-            let (plain, counts) = encode_chunk(samples, n);
-            (if plain.is_empty() { plain } else { gzip(compressor, &plain) }, counts)
-        })
+        .map_init(
+            || Compressor::new(level),
+            |compressor, n| {
+                let (plain, counts) = encode_chunk(samples, n);
+                (if plain.is_empty() { plain } else { gzip(compressor, &plain) }, counts)
+            },
+        )
         .collect();
     let mut pack = Vec::with_capacity(encoded.iter().map(|(bytes, _)| bytes.len()).sum());
     let index = encoded
@@ -298,10 +299,13 @@ fn write_logs(ended: &Ended) -> Result<WrittenLogs, serde_json::Error> {
             let events = Events::new(&ended.logs);
             serde_json::to_vec(&events).map(|json| (write(json), events.rows() as u64))
         },
-        || serde_json::to_vec(&Gaps::of(&ended.logs)).map(write),
+        || {
+            let gaps = Gaps::of(&ended.logs);
+            serde_json::to_vec(&gaps).map(|json| (write(json), gaps.len() as u64))
+        },
     );
-    let (events, rows) = events?;
-    Ok((events, gaps?, [rows, ended.logs.gaps.len() as u64]))
+    let ((events, rows), (gaps, gap_rows)) = (events?, gaps?);
+    Ok((events, gaps, [rows, gap_rows]))
 }
 
 fn session(ended: Ended, origin: Option<Ts>) -> Session {
@@ -333,12 +337,16 @@ fn describe(
 ) -> Manifest {
     let samples = |pick: fn(&Columns) -> (Option<&Ts>, Option<&Ts>)| {
         let ends: Vec<_> = session.columns.iter().map(pick).collect();
-        (ends.iter().filter_map(|(first, _)| *first).min().copied(), ends.iter().filter_map(|(_, last)| *last).max().copied())
+        (
+            ends.iter().filter_map(|(first, _)| *first).min().copied(),
+            ends.iter().filter_map(|(_, last)| *last).max().copied(),
+        )
     };
     let car = samples(|columns| (columns.car.utc.first(), columns.car.utc.last()));
     let position = samples(|columns| (columns.position.utc.first(), columns.position.utc.last()));
     let seconds = |utc: Option<Ts>| utc.map(|utc| session.time_of(utc).seconds());
-    let status = |name: &str| session.logs.session.iter().find(|row| row.status == name).map(|row| row.known_at.seconds());
+    let status =
+        |name: &str| session.logs.session.iter().find(|row| row.status == name).map(|row| row.known_at.seconds());
     let total = session.logs.lap_count.iter().rev().find_map(|row| row.count.total);
     Manifest {
         format: FORMAT,

@@ -4,9 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{
-    DriverId, LapCount, RaceControl, RacingNumber, SessionTime, TrackFlag, Weather,
-};
+use crate::event::{DriverId, LapCount, RaceControl, RacingNumber, SessionTime, TrackFlag, Weather};
 use crate::log::{
     CarStatus, CrossingRow, GapRow, LapCountRow, LapField, LapRow, Logs, OfficialGapRow, OrderRow, RaceControlRow,
     SessionRow, StatusRow, TrackRow, TyreRow, WeatherRow,
@@ -42,7 +40,7 @@ macro_rules! table {
                 (0..count).map(|$at| Some($build)).collect()
             }
 
-            fn len(&self) -> usize {
+            pub(crate) fn len(&self) -> usize {
                 self.t.len()
             }
         }

@@ -181,20 +181,29 @@ fn stored_routes(library: &Arc<dyn Library>) -> Vec<Route> {
         Route {
             parameters: vec![session_parameter()],
             schema: Some(json!({"type": "object"})),
-            ..blocking("/api/f1/sessions/{session}", "Manifest of a session; a name redirects to its version", library, |library, call| {
-                let name = session_name(call)?;
-                if is_version(name) {
-                    let stored = library.stored(name)?;
-                    return Ok(Reply {
-                        etag: Some(name.to_owned()),
-                        immutable: true,
-                        body: stored.manifest_json.clone(),
+            ..blocking(
+                "/api/f1/sessions/{session}",
+                "Manifest of a session; a name redirects to its version",
+                library,
+                |library, call| {
+                    let name = session_name(call)?;
+                    if is_version(name) {
+                        let stored = library.stored(name)?;
+                        return Ok(Reply {
+                            etag: Some(name.to_owned()),
+                            immutable: true,
+                            body: stored.manifest_json.clone(),
+                            ..Reply::bytes("application/json")
+                        });
+                    }
+                    let version = library.version_of(name)?;
+                    Ok(Reply {
+                        status: 307,
+                        location: Some(format!("/api/f1/sessions/{version}")),
                         ..Reply::bytes("application/json")
-                    });
-                }
-                let version = library.version_of(name)?;
-                Ok(Reply { status: 307, location: Some(format!("/api/f1/sessions/{version}")), ..Reply::bytes("application/json") })
-            })
+                    })
+                },
+            )
         },
         Route {
             parameters: vec![session_parameter(), path("n", "Number of the chunk, 0 first; one holds 30 s")],
@@ -206,35 +215,51 @@ fn stored_routes(library: &Arc<dyn Library>) -> Vec<Route> {
                     chunk(&stored, call).ok()
                 })
             }),
-            ..blocking("/api/f1/sessions/{session}/chunks/{n}", "Samples of 30 s, as docs/formats/f1-chunks.md says", library, |library, call| {
-                chunk(&*stored(library, call)?, call)
-            })
+            ..blocking(
+                "/api/f1/sessions/{session}/chunks/{n}",
+                "Samples of 30 s, as docs/formats/f1-chunks.md says",
+                library,
+                |library, call| chunk(&*stored(library, call)?, call),
+            )
         },
         Route {
             parameters: vec![session_parameter(), query("kinds", "Tables, separated by commas; all where not given")],
             schema: Some(json!({"type": "object"})),
-            ..blocking("/api/f1/sessions/{session}/events", "The logs, as tables of columns", library, |library, call| {
-                let stored = stored(library, call)?;
-                match call.get("kinds") {
-                    None => Ok(log(&stored, "events", stored.events.clone())),
-                    Some(kinds) => some_events(&stored, kinds),
-                }
-            })
+            ..blocking(
+                "/api/f1/sessions/{session}/events",
+                "The logs, as tables of columns",
+                library,
+                |library, call| {
+                    let stored = stored(library, call)?;
+                    match call.get("kinds") {
+                        None => Ok(log(&stored, "events", stored.events.clone())),
+                        Some(kinds) => some_events(&stored, kinds),
+                    }
+                },
+            )
         },
         Route {
             parameters: vec![session_parameter()],
             schema: Some(json!({"type": "object"})),
-            ..blocking("/api/f1/sessions/{session}/gaps", "Gaps and intervals on the road, a row a driver and second where they changed", library, |library, call| {
-                let stored = stored(library, call)?;
-                Ok(log(&stored, "gaps", stored.gaps.clone()))
-            })
+            ..blocking(
+                "/api/f1/sessions/{session}/gaps",
+                "Gaps and intervals on the road, a row a driver and second where they changed",
+                library,
+                |library, call| {
+                    let stored = stored(library, call)?;
+                    Ok(log(&stored, "gaps", stored.gaps.clone()))
+                },
+            )
         },
         Route {
             parameters: vec![session_parameter()],
             schema: Some(json!({"type": "object"})),
-            ..blocking("/api/f1/sessions/{session}/weather", "Weather, as a table of columns", library, |library, call| {
-                Reply::json(&events(&*stored(library, call)?)?.weather)
-            })
+            ..blocking(
+                "/api/f1/sessions/{session}/weather",
+                "Weather, as a table of columns",
+                library,
+                |library, call| Reply::json(&events(&*stored(library, call)?)?.weather),
+            )
         },
     ]
 }
@@ -399,13 +424,15 @@ fn chunk(stored: &Stored, call: &Call) -> Result<Reply, Refusal> {
     let text = call.get("n").unwrap_or_default();
     let n: usize = text.parse().map_err(|_| bad_call(format!("n: expected the number of a chunk, got {text:?}")))?;
     let chunks = &stored.manifest.chunks;
-    let index = chunks
-        .get(n)
-        .filter(|index| index.bytes > 0)
-        .ok_or_else(|| not_found(format!("chunk {n}: no samples; the session's index lists those of {}", chunks.len())))?;
+    let index = chunks.get(n).filter(|index| index.bytes > 0).ok_or_else(|| {
+        not_found(format!("chunk {n}: no samples; the session's index lists those of {}", chunks.len()))
+    })?;
     let (start, end) = (index.offset as usize, (index.offset + index.bytes) as usize);
     if end > stored.pack.len() {
-        return Err(refusal(RefusalKind::Broken, format!("chunk {n}: lies outside the pack; import the session again")));
+        return Err(refusal(
+            RefusalKind::Broken,
+            format!("chunk {n}: lies outside the pack; import the session again"),
+        ));
     }
     Ok(Reply {
         gzip: true,

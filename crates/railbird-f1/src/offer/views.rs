@@ -7,29 +7,29 @@ use serde_json::json;
 
 use super::{Library, bad_call, blocking, not_found, open_call, query, refusal, session_parameter};
 use crate::classification::classification;
+use crate::compare::{COMPARED_LAPS_MAX, compare};
 use crate::event::{DriverId, SessionTime};
 use crate::laps::{Lap, LapTable, laps};
+use crate::sectors::Sectors;
 use crate::session::Session;
 use crate::table::{Table, TableFormat};
 use crate::telemetry::{Curve, lap_telemetry};
 
 /// Most laps whose telemetry one call may ask for.
 const TELEMETRY_LAPS_MAX: usize = 100;
+/// Step of a comparison where none is asked for, m.
+const STEP_M: f64 = 5.0;
 
 pub(super) fn routes(library: &Arc<dyn Library>) -> Vec<Route> {
     let object = || Some(json!({"type": "object"}));
+    let known_then = || query("as_of", "Session time in seconds: only what was known then; all where not given");
     let drivers = || query("drivers", "Codes or racing numbers, separated by commas: NOR,81");
     let lap_numbers = || query("laps", "Lap numbers and ranges, separated by commas: 1-10,21");
     let driver = || query("driver", "Codes or racing numbers, separated by commas: NOR,81");
     let lap = || query("lap", "Lap numbers and ranges, separated by commas: 21 or 20-22");
     vec![
         Route {
-            parameters: vec![
-                session_parameter(),
-                drivers(),
-                lap_numbers(),
-                query("as_of", "Session time in seconds: only what was known then; all where not given"),
-            ],
+            parameters: vec![session_parameter(), drivers(), lap_numbers(), known_then()],
             schema: object(),
             ..blocking(
                 "/api/f1/sessions/{session}/laps",
@@ -38,6 +38,33 @@ pub(super) fn routes(library: &Arc<dyn Library>) -> Vec<Route> {
                 |library, call| {
                     let opened = open_call(library, call)?;
                     Reply::json(&json!({ "laps": chosen(&opened.session, call, ["drivers", "laps"])?.laps }))
+                },
+            )
+        },
+        Route {
+            parameters: vec![session_parameter(), drivers(), known_then()],
+            schema: object(),
+            ..blocking(
+                "/api/f1/sessions/{session}/sectors",
+                "Sectors, speed traps, stints, pit stops, ideal laps, and the parts of qualifying",
+                library,
+                |library, call| {
+                    let opened = open_call(library, call)?;
+                    let session = &opened.session;
+                    let as_of = as_of(call)?;
+                    let drivers = call.get("drivers").map(|text| driver_list(session, text)).transpose()?;
+                    let wanted = |code: &str| {
+                        let chosen = |drivers: &Vec<DriverId>| {
+                            drivers.iter().any(|driver| session.drivers[driver.index()].code == code)
+                        };
+                        drivers.as_ref().is_none_or(chosen)
+                    };
+                    let mut sectors = Sectors::of(session, as_of);
+                    sectors.sectors.retain(|row| wanted(&row.driver));
+                    sectors.bests.retain(|row| wanted(&row.driver));
+                    sectors.stints.retain(|row| wanted(&row.driver));
+                    sectors.pit_stops.retain(|row| wanted(&row.driver));
+                    Reply::json(&sectors)
                 },
             )
         },
@@ -78,6 +105,20 @@ pub(super) fn routes(library: &Arc<dyn Library>) -> Vec<Route> {
         Route {
             parameters: vec![
                 session_parameter(),
+                query("laps", "Laps to compare, the reference first: NOR:21,PIA:21"),
+                query("step", "Step of the grid in metres, 1 to 100; 5 where not given"),
+            ],
+            schema: object(),
+            ..blocking(
+                "/api/f1/sessions/{session}/compare",
+                "Laps beside one another along the track, with the time lost and won",
+                library,
+                comparison,
+            )
+        },
+        Route {
+            parameters: vec![
+                session_parameter(),
                 query("format", "csv, arrow or parquet"),
                 query("table", "laps or telemetry"),
                 driver(),
@@ -91,23 +132,23 @@ pub(super) fn routes(library: &Arc<dyn Library>) -> Vec<Route> {
 
 /// Laps that a call names; all where it names none.
 fn chosen(session: &Session, call: &Call, [drivers, numbers]: [&str; 2]) -> Result<LapTable, Refusal> {
-    let as_of = match call.get("as_of") {
-        None => None,
-        Some(text) => {
-            let seconds: f64 = text.parse().map_err(|_| bad_call(format!("as_of: expected seconds, got {text:?}")))?;
-            Some(SessionTime((seconds.clamp(-1e6, 1e6) * 1e9) as i64))
-        }
-    };
+    let as_of = as_of(call)?;
     let drivers = call.get(drivers).map(|text| driver_list(session, text)).transpose()?;
     let ranges = call.get(numbers).map(ranges).transpose()?;
     let mut table = laps(session, as_of);
     table.laps.retain(|lap| {
         drivers.as_ref().is_none_or(|drivers| drivers.contains(&lap.driver))
-            && ranges.as_ref().is_none_or(|ranges| {
-                ranges.iter().any(|(first, last)| (*first..=*last).contains(&lap.lap_number))
-            })
+            && ranges
+                .as_ref()
+                .is_none_or(|ranges| ranges.iter().any(|(first, last)| (*first..=*last).contains(&lap.lap_number)))
     });
     Ok(table)
+}
+
+fn as_of(call: &Call) -> Result<Option<SessionTime>, Refusal> {
+    let Some(text) = call.get("as_of") else { return Ok(None) };
+    let seconds: f64 = text.parse().map_err(|_| bad_call(format!("as_of: expected seconds, got {text:?}")))?;
+    Ok(Some(SessionTime((seconds.clamp(-1e6, 1e6) * 1e9) as i64)))
 }
 
 fn driver_list(session: &Session, text: &str) -> Result<Vec<DriverId>, Refusal> {
@@ -144,6 +185,41 @@ fn telemetry_laps(session: &Session, call: &Call) -> Result<Vec<Lap>, Refusal> {
         return Err(bad_call(format!("telemetry: {} laps; expected at most {TELEMETRY_LAPS_MAX}", laps.len())));
     }
     Ok(laps)
+}
+
+fn comparison(library: &dyn Library, call: &Call) -> Result<Reply, Refusal> {
+    let opened = open_call(library, call)?;
+    let session = &opened.session;
+    let text = call.get("laps").ok_or_else(|| bad_call("laps: not given; expected as in ?laps=NOR:21,PIA:21"))?;
+    let table = laps(session, None);
+    let chosen: Vec<&Lap> = text
+        .split(',')
+        .map(|part| {
+            let (driver, number) = part
+                .split_once(':')
+                .ok_or_else(|| bad_call(format!("laps: expected a driver and a lap like NOR:21, got {part:?}")))?;
+            let driver = driver_list(session, driver)?[0];
+            number
+                .parse()
+                .ok()
+                .and_then(|number| table.lap(driver, number))
+                .ok_or_else(|| not_found(format!("lap {part}: was not driven")))
+        })
+        .collect::<Result<_, _>>()?;
+    if chosen.len() > COMPARED_LAPS_MAX {
+        return Err(bad_call(format!("laps: {}; expected at most {COMPARED_LAPS_MAX}", chosen.len())));
+    }
+    let step_m = match call.get("step") {
+        None => STEP_M,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|step| (1.0..=100.0).contains(step))
+            .ok_or_else(|| bad_call(format!("step: expected 1 to 100 metres, got {text:?}")))?,
+    };
+    let result = compare(session, &chosen, step_m)
+        .ok_or_else(|| not_found("laps: one of them has no samples to compare, or no start or end"))?;
+    Reply::json(&result)
 }
 
 fn export(library: &dyn Library, call: &Call) -> Result<Reply, Refusal> {
