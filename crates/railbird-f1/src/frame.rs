@@ -122,9 +122,10 @@ impl Frames {
     pub fn new(version: &str, session: Arc<Session>) -> Self {
         let started = session.logs.session.iter().find(|row| row.status == "Started").map(|row| row.known_at);
         let utc = |pick: fn(&[Ts]) -> Option<&Ts>| {
-            session.columns.iter().flat_map(move |columns| {
-                pick(&columns.car.utc).into_iter().chain(pick(&columns.position.utc)).copied()
-            })
+            session
+                .columns
+                .iter()
+                .flat_map(move |columns| pick(&columns.car.utc).into_iter().chain(pick(&columns.position.utc)).copied())
         };
         let first = utc(<[Ts]>::first).min().map(|utc| session.time_of(utc));
         let last = utc(<[Ts]>::last).max().map(|utc| session.time_of(utc));
@@ -179,7 +180,8 @@ impl Frames {
         let position = &self.session.columns[driver].position;
         let known = |at: Between| if position.is_known(at.next) { at } else { Between { next: at.row, ..at } };
         let place = Between::new(&position.utc, utc).filter(|at| position.is_known(at.row)).map(known);
-        let progress = place.filter(|_| !tracks.progress_m.is_empty()).map_or(f64::NAN, |at| at.linear(&tracks.progress_m));
+        let progress =
+            place.filter(|_| !tracks.progress_m.is_empty()).map_or(f64::NAN, |at| at.linear(&tracks.progress_m));
         let length = self.session.centreline.as_ref().map_or(f64::NAN, |(_, line)| line.length_m());
         let dist = progress.rem_euclid(length);
         let [gap_to_leader, interval] = tracks.gap.at(time).unwrap_or([f64::NAN; 2]);
@@ -290,7 +292,6 @@ impl Between {
         let (a, b): (f64, f64) = (column[self.row].into(), column[self.next].into());
         a + (b - a) * self.weight
     }
-
 }
 
 impl FrameSource for Frames {

@@ -126,9 +126,10 @@ impl Table {
         let rows = 0..telemetry.len();
         let whole = |values: &[u8]| Column::Real(values.iter().map(|value| f64::from(*value)).collect());
         let flags = |values: &[bool]| Column::Flag(values.iter().map(|value| Some(*value)).collect());
-        let drs = telemetry.drs.iter().map(|drs| {
-            if *drs == crate::columns::CarColumns::NO_DRS { f64::NAN } else { f64::from(*drs) }
-        });
+        let drs = telemetry
+            .drs
+            .iter()
+            .map(|drs| if *drs == crate::columns::CarColumns::NO_DRS { f64::NAN } else { f64::from(*drs) });
         let status = |on_track: &bool| Some(if *on_track { "OnTrack" } else { "OffTrack" }.to_owned());
         Self {
             columns: vec![
@@ -180,8 +181,7 @@ impl Table {
                 let batch = self.batch()?;
                 let zstd = parquet::basic::Compression::ZSTD(parquet::basic::ZstdLevel::default());
                 let properties = parquet::file::properties::WriterProperties::builder().set_compression(zstd).build();
-                let mut writer =
-                    parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;
+                let mut writer = parquet::arrow::ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties))?;
                 writer.write(&batch)?;
                 Ok(writer.into_inner()?)
             }
@@ -251,9 +251,9 @@ impl Column {
 
     fn array(&self) -> ArrayRef {
         match self {
-            Self::Real(values) => Arc::new(
-                values.iter().map(|value| (!value.is_nan()).then_some(*value)).collect::<Float64Array>(),
-            ),
+            Self::Real(values) => {
+                Arc::new(values.iter().map(|value| (!value.is_nan()).then_some(*value)).collect::<Float64Array>())
+            }
             Self::Flag(values) => Arc::new(values.iter().copied().collect::<BooleanArray>()),
             Self::Text(values) => Arc::new(values.iter().map(Option::as_deref).collect::<StringArray>()),
             Self::Instant(values) => {
@@ -313,11 +313,9 @@ mod tests {
         let mut reader = arrow::ipc::reader::StreamReader::try_new(&arrow[..], None).expect("a stream");
         assert_eq!(reader.next().expect("one batch").expect("good"), batch);
         let parquet = table.write(TableFormat::Parquet).expect("parquet");
-        let mut reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(
-            bytes::Bytes::from(parquet),
-            1024,
-        )
-        .expect("a file");
+        let mut reader =
+            parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(bytes::Bytes::from(parquet), 1024)
+                .expect("a file");
         assert_eq!(reader.next().expect("one batch").expect("good").columns(), batch.columns());
         let json = serde_json::to_string(&table).expect("json");
         assert!(json.starts_with(r#"{"LapTime":[83.456,null],"Deleted":[true,null]"#), "{json}");

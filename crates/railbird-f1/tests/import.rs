@@ -2,9 +2,14 @@
 
 mod common;
 
-use common::{AUSTRALIA, AZERBAIJAN, ERRORS, MEXICO, SPAIN, assert_same_logs, cut, cuts, files, imported, known, recorded, simulated};
+use common::{
+    AUSTRALIA, AZERBAIJAN, ERRORS, MEXICO, SPAIN, assert_same_logs, cut, cuts, files, imported, known, recorded,
+    simulated,
+};
 use railbird_f1::simulate::{FaultOptions, SimulateOptions, Stamps};
-use railbird_f1::{FRAME_RATES, Frames, Import, ImportError, Input, InputFile, decode_chunk, import, open, read_manifest};
+use railbird_f1::{
+    FRAME_RATES, Frames, Import, ImportError, Input, InputFile, decode_chunk, import, open, read_manifest,
+};
 use railbird_timeline::ManualClock;
 
 fn small() -> SimulateOptions {
@@ -25,7 +30,8 @@ fn what_is_stored_opens_to_what_was_imported() {
     assert_eq!(session.drivers, import.session.drivers);
     assert_eq!(session.origin, import.session.origin);
     assert_same_logs(&session.logs, &import.session.logs, "after opening");
-    let lines = [&session, &import.session].map(|session| session.centreline.as_ref().map(|(at, line)| (*at, line.length_m())));
+    let lines =
+        [&session, &import.session].map(|session| session.centreline.as_ref().map(|(at, line)| (*at, line.length_m())));
     assert_eq!(lines[0], lines[1]);
 }
 

@@ -212,8 +212,7 @@ fn indexed(value: Option<&Value>) -> Box<dyn Iterator<Item = (usize, &Value)> + 
     match value {
         Some(Value::Array(list)) => Box::new(list.iter().enumerate()),
         Some(Value::Object(map)) => Box::new(
-            map.iter()
-                .filter_map(|(key, value)| Some((key.parse().ok().filter(|index| *index <= INDEX_MAX)?, value))),
+            map.iter().filter_map(|(key, value)| Some((key.parse().ok().filter(|index| *index <= INDEX_MAX)?, value))),
         ),
         _ => Box::new(std::iter::empty()),
     }

@@ -113,9 +113,9 @@ fn compressed(
 /// `HH:MM:SS.mmm`.
 fn parse_stamp(text: &[u8]) -> Option<SessionTime> {
     let digits = |range: std::ops::Range<usize>| {
-        text[range].iter().try_fold(0i64, |value, byte| {
-            byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0'))
-        })
+        text[range]
+            .iter()
+            .try_fold(0i64, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
     };
     if text.len() != 12 || text[2] != b':' || text[5] != b':' || text[8] != b'.' {
         return None;

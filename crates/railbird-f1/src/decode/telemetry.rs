@@ -293,9 +293,29 @@ mod tests {
         for text in [text.to_owned(), spaced(text)] {
             let mut bad = BadSamples::default();
             let entries = cars(text.as_bytes(), &mut bad).map(|entries| {
-                entries.iter().map(|entry| format!("{:?}", entry.cars.iter().map(|(number, car)| {
-                    (number.0, [i64::from(car.rpm), i64::from(car.speed), i64::from(car.gear), i64::from(car.drs.unwrap_or(255))])
-                }).collect::<Vec<_>>())).collect::<String>()
+                entries
+                    .iter()
+                    .map(|entry| {
+                        format!(
+                            "{:?}",
+                            entry
+                                .cars
+                                .iter()
+                                .map(|(number, car)| {
+                                    (
+                                        number.0,
+                                        [
+                                            i64::from(car.rpm),
+                                            i64::from(car.speed),
+                                            i64::from(car.gear),
+                                            i64::from(car.drs.unwrap_or(255)),
+                                        ],
+                                    )
+                                })
+                                .collect::<Vec<_>>()
+                        )
+                    })
+                    .collect::<String>()
             });
             assert_eq!(format!("{entries:?} {:?}", bad.0), want, "{text}");
         }
@@ -303,7 +323,8 @@ mod tests {
 
     #[test]
     fn reads_both_forms_alike_and_counts_what_cannot_be_used() {
-        let record = |car: &str| format!(r#"{{"Entries":[{{"Utc":"2025-03-16T05:29:54.287Z","Cars":{{"23":{car}}}}}]}}"#);
+        let record =
+            |car: &str| format!(r#"{{"Entries":[{{"Utc":"2025-03-16T05:29:54.287Z","Cars":{{"23":{car}}}}}]}}"#);
         check_cars(
             &record(r#"{"Channels":{"0":9346,"2":107,"3":2,"4":38,"5":0,"45":0}}"#),
             r#"Ok("[(23, [9346, 107, 2, 0])]") []"#,

@@ -9,15 +9,14 @@ mod samples;
 
 use crate::decode::Rejected;
 use crate::event::{
-    AppDelta, DriverDelta, DriverId, Event, RacingNumber, SessionInfo, SessionStatus, SessionTime, Stamped,
-    TimingDelta,
+    AppDelta, DriverDelta, DriverId, Event, RacingNumber, SessionInfo, SessionStatus, SessionTime, Stamped, TimingDelta,
 };
 use crate::log::{LapCountRow, Logs, RaceControlRow, SessionRow, TrackRow, WeatherRow};
 use crate::session::Driver;
 
+pub(crate) use self::laps::Deletion;
 pub use self::laps::LapFold;
 pub use self::order::OrderFold;
-pub(crate) use self::laps::Deletion;
 pub(crate) use self::samples::{Moment, Samples};
 
 mod laps;

@@ -43,7 +43,10 @@ pub fn recorded(path: &str) -> Option<Input> {
     };
     let files = if place.is_dir() {
         let entries = std::fs::read_dir(&place).expect("a readable folder");
-        entries.map(|entry| read(entry.expect("an entry").path())).filter(|file| file.name.ends_with("jsonStream")).collect()
+        entries
+            .map(|entry| read(entry.expect("an entry").path()))
+            .filter(|file| file.name.ends_with("jsonStream"))
+            .collect()
     } else {
         vec![read(place)]
     };
@@ -68,7 +71,8 @@ pub fn cuts() -> usize {
 
 /// The archive as it was at `cut_ms`: records stamped later are gone.
 pub fn cut(input: &Input, cut_ms: i64) -> Input {
-    let files = input.files.iter().map(|file| InputFile { name: file.name.clone(), bytes: cut_file(&file.bytes, cut_ms) });
+    let files =
+        input.files.iter().map(|file| InputFile { name: file.name.clone(), bytes: cut_file(&file.bytes, cut_ms) });
     Input { name: input.name.clone(), files: files.collect() }
 }
 
