@@ -126,7 +126,7 @@ export function makePlot(element: HTMLElement, data: uPlot.AlignedData, options:
 /** Height of the labels of a horizontal axis, px. */
 export const X_AXIS_PX = 24;
 /** Least height of a column of charts, px. */
-const COLUMN_PX_MIN = 260;
+const COLUMN_PX_MIN = 240;
 
 /** Height of the chart that takes `share` of a column of charts as high as `element`, px. */
 export function heightOf(element: HTMLElement, share: number): number {
