@@ -9,7 +9,7 @@ use super::{
     runs::Part,
     session::Scene,
     text::{Object, array, date_time, lap_time, stamp},
-    timing_feed::driver_list,
+    timing_states::driver_list,
 };
 
 /// A lap whose time race control took away.

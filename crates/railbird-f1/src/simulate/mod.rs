@@ -32,6 +32,7 @@ mod steer;
 mod tests;
 mod text;
 mod timing_feed;
+mod timing_states;
 mod track;
 mod truth;
 mod verdict;

@@ -153,17 +153,12 @@ impl Clock<'_> {
         let long = kind == SessionKind::Practice;
         while self.time() < end || !self.race.all_in(cars) {
             let time = self.time();
-            for index in 0..releases.len() {
-                let (at, car) = releases[index];
-                if at <= time
-                    && time <= last.max(start + 2.0)
-                    && self.race.is_in_garage(car)
-                    && self.race.lane_is_free(car)
-                {
-                    let pushes =
-                        if long { 2 + self.race.random.index(5) as u8 } else { 1 + self.race.random.index(2) as u8 };
-                    self.race.release(car, time, pushes);
-                    releases[index].0 = f64::INFINITY;
+            for (at, car) in &mut releases {
+                let due = *at <= time && time <= last.max(start + 2.0);
+                if due && self.race.is_in_garage(*car) && self.race.lane_is_free(*car) {
+                    let pushes = if long { 2 + self.race.random.index(5) } else { 1 + self.race.random.index(2) };
+                    self.race.release(*car, time, pushes as u8);
+                    *at = f64::INFINITY;
                 }
             }
             self.race.flag_out = time >= end;

@@ -7,7 +7,8 @@ use super::{
     records::{Records, stream},
     runs::{FlyingLap, Part},
     text::{Object, array, gap, lap_time},
-    timing_feed::{TimingFeed, merge, stint},
+    timing_feed::{TimingFeed, merge},
+    timing_states::stint,
 };
 
 /// Places of a session without positions: by best lap in the part, then those who went out before.
