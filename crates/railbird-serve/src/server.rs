@@ -20,8 +20,7 @@ use crate::{
 };
 
 /// What a connection past the bound is told.
-const REFUSAL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
-connection: close\r\ncontent-length: 49\r\n\r\n{\"error\":\"connections: as many as may; try again\"}";
+const REFUSAL: &str = r#"{"error":"connections: as many as may; try again"}"#;
 
 /// Serves `offers` and `pages` on `listener` until `shutdown` completes; then stops accepting, lets open requests finish
 /// and closes sockets with a going-away frame, all within the grace period.
@@ -174,7 +173,12 @@ async fn talk(app: Arc<App>, gate: Gate, stream: TcpStream, mut phase: watch::Re
 /// Tells a client past the bound so, and waits a moment for it to read that.
 async fn refuse(mut stream: TcpStream) {
     let told = async {
-        stream.write_all(REFUSAL).await?;
+        let bytes = REFUSAL.len();
+        let head = format!(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {bytes}\r\n\
+             retry-after: 1\r\nconnection: close\r\n\r\n{REFUSAL}"
+        );
+        stream.write_all(head.as_bytes()).await?;
         stream.shutdown().await?;
         // Closing with unread bytes would reset the connection, and the client might never see the answer.
         let mut unread = [0; 1024];
