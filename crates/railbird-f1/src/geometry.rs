@@ -34,6 +34,7 @@ pub struct Centreline {
     /// Evenly spaced vertices, denser than the points.
     vertices: Vec<Vertex>,
     step_m: f64,
+    steps_a_m: f64,
     index: Index,
 }
 
@@ -87,7 +88,7 @@ impl Centreline {
         let vertices = dense(&points, parts);
         let step_m = length_m / vertices.len() as f64;
         let index = Index::new(vertices.iter().map(|vertex| (vertex.x, vertex.y)));
-        Ok(Self { length_m, points, vertices, step_m, index })
+        Ok(Self { length_m, points, vertices, step_m, steps_a_m: step_m.recip(), index })
     }
 
     /// Length of a lap along the line, m.
@@ -126,7 +127,10 @@ impl Centreline {
     /// nearest branch counts. A few additions with a hint; without, O(vertices within some 100 m).
     pub fn project(&self, x: f64, y: f64, hint_m: Option<f64>) -> Projection {
         if let Some(hint_m) = hint_m {
-            let start = (hint_m.rem_euclid(self.length_m) / self.step_m) as usize;
+            // The remainder costs more than the rest of the search; a hint is mostly a distance that came from here.
+            let within = (0.0..self.length_m).contains(&hint_m);
+            let hint_m = if within { hint_m } else { hint_m.rem_euclid(self.length_m) };
+            let start = (hint_m * self.steps_a_m) as usize;
             if let Some(found) = self.walk(x, y, start.min(self.vertices.len() - 1))
                 && (found.offset_m.abs() <= NEAR_OFFSET_M
                     || found.offset_m.abs() <= LOCAL_OFFSET_M
@@ -140,8 +144,13 @@ impl Centreline {
 
     /// Signed way from `from_m` to `to_m` along the line, the shorter way round, m.
     pub fn way_m(&self, from_m: f64, to_m: f64) -> f64 {
-        let way = (to_m - from_m).rem_euclid(self.length_m);
-        if way > self.length_m / 2.0 { way - self.length_m } else { way }
+        let way = to_m - from_m;
+        let way = if way.abs() < self.length_m { way } else { way % self.length_m };
+        match way {
+            way if way > self.length_m / 2.0 => way - self.length_m,
+            way if way < -self.length_m / 2.0 => way + self.length_m,
+            way => way,
+        }
     }
 
     const fn next(&self, vertex: usize) -> usize {
@@ -160,16 +169,19 @@ impl Centreline {
         let mut here = start;
         for moves in 0..MOVES_MAX {
             // Long strides first; single steps once they may be going back and forth over the place.
-            let stride = |way_m: f64| if moves < 8 { ((way_m / self.step_m) as usize).clamp(1, count / 4) } else { 1 };
+            let stride =
+                |way_m: f64| if moves < 8 { ((way_m * self.steps_a_m) as usize).clamp(1, count / 4) } else { 1 };
             let behind = self.along(here, x, y);
             if behind < 0.0 {
-                here = (here + count - stride(-behind)) % count;
+                let back = stride(-behind);
+                here = if here < back { here + count - back } else { here - back };
                 continue;
             }
             let next = self.next(here);
             let ahead = self.along(next, x, y);
             if ahead >= 0.0 {
-                here = (here + stride(ahead + self.step_m)) % count;
+                here += stride(ahead + self.step_m);
+                here = if here < count { here } else { here - count };
                 continue;
             }
             return Some(self.between(here, next, behind / (behind - ahead), x, y));

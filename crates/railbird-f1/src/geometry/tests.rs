@@ -52,22 +52,30 @@ fn check(line: &Centreline, places: &[(f64, f64, Option<f64>)], want: Expect) {
 fn a_hint_keeps_a_car_on_its_branch_where_the_track_comes_near_itself() {
     // 12 m over, nearer to the way back than to the way out.
     let places = [(200.0, 12.0, None), (200.0, 12.0, Some(180.0)), (200.0, 12.0, Some(640.0))];
-    check(&hairpins(), &places, expect![[r#"
+    check(
+        &hairpins(),
+        &places,
+        expect![[r#"
         631.4 +8.0
         200.0 +12.0
         631.4 +8.0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_car_that_is_lost_is_found_anywhere() {
     let places = [(300.0, 21.0, Some(10.0)), (300.0, -60.0, Some(10.0)), (5000.0, 0.0, None), (405.0, 1.0, Some(2.0))];
-    check(&hairpins(), &places, expect![[r#"
+    check(
+        &hairpins(),
+        &places,
+        expect![[r#"
         531.4 -1.0
         300.0 -60.0
         415.7 -4590.1
         405.1 -0.4
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

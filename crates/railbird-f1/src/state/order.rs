@@ -23,12 +23,6 @@ use crate::event::{DriverId, PositionSample, SessionStatus, SessionTime, TrackFl
 use crate::geometry::Centreline;
 use crate::log::{CarStatus, CrossingRow, Logs, OrderRow};
 
-/// A lead of this much in two moments running, some 0.25 s apart, is an overtaking, m.
-pub const LEAD_M: f64 = 2.0;
-/// A lead of this much is one at once, m.
-pub const CLEAR_LEAD_M: f64 = 4.0;
-/// How long after an official Position distances of that moment do not speak against it, ns.
-pub const OFFICIAL_HOLD_NS: i64 = 1_000_000_000;
 /// How far a car's last sample may lie before the moment at which cars are compared, ns.
 const AGE_NS_MAX: i64 = 600_000_000;
 /// A car whose count of laps and distance differ by more than this does not gain places by distance, laps.
@@ -52,7 +46,7 @@ struct Car {
     /// Whether the car has run without a break since.
     running: bool,
     progress: Progress,
-    /// Cars that this one led by more than [`LEAD_M`] at the moment before, a bit a driver.
+    /// Cars that this one led by more than [`OrderFold::LEAD_M`] at the moment before, a bit a driver.
     leading: u64,
     /// Place that was published last, 0 for none.
     published: u8,
@@ -103,6 +97,13 @@ pub struct OrderFold {
 }
 
 impl OrderFold {
+    /// A lead of this much in two moments running, some 0.25 s apart, is an overtaking, m.
+    pub const LEAD_M: f64 = 2.0;
+    /// A lead of this much is one at once, m.
+    pub const CLEAR_LEAD_M: f64 = 4.0;
+    /// How long after an official Position distances of its moment do not speak against it, ns.
+    pub const OFFICIAL_HOLD_NS: i64 = 1_000_000_000;
+
     /// Nothing known.
     pub fn new() -> Self {
         Self::default()
@@ -161,6 +162,9 @@ impl OrderFold {
             }
             return;
         }
+        if !self.race {
+            return;
+        }
         match self.moment {
             Some((moment, fresh)) if utc.0 > moment => {
                 if fresh {
@@ -174,7 +178,7 @@ impl OrderFold {
         let (Some((_, line)), car) = (&self.line, &mut self.cars[driver.index()]) else { return };
         let hint = || LapHint {
             laps: car.laps,
-            since_ns: car.lap_began.map_or(0, |began| utc.0 - began),
+            since_ns: car.lap_began.map(|began| utc.0 - began),
             lap_ns: car.lap_ns,
             running: car.running,
         };
@@ -293,12 +297,8 @@ impl OrderFold {
             // The lap before the one under way where that was whole, or the one under way.
             let laps = if began < car.lap_began { car.laps.saturating_sub(1) } else { car.laps };
             for (utc, x, y) in samples {
-                let hint = || LapHint {
-                    laps,
-                    since_ns: began.map_or(0, |began| utc - began),
-                    lap_ns: car.lap_ns,
-                    running: began.is_some(),
-                };
+                let since_ns = began.map(|began| utc - began);
+                let hint = || LapHint { laps, since_ns, lap_ns: car.lap_ns, running: true };
                 car.progress.push(&line, Ts(*utc), *x, *y, hint);
             }
             if let (true, Some(began)) = (car.laps > 0, car.lap_began) {
@@ -334,7 +334,10 @@ impl OrderFold {
 
     fn settle_counts(&mut self, at: SessionTime) {
         for driver in std::mem::take(&mut self.counted) {
-            let Some((lap, crossed)) = self.crossings.counted_at(at, usize::from(driver)) else { continue };
+            let Some((lap, crossed)) = self.crossings.counted_at(at, usize::from(driver)) else {
+                self.cars[usize::from(driver)].laps = self.crossings.laps(usize::from(driver));
+                continue;
+            };
             for named in self.named.iter_mut().filter(|named| named.driver == driver) {
                 named.counted = true;
             }
@@ -379,7 +382,7 @@ impl OrderFold {
         } else {
             let mut old = [0; 256];
             self.places(&mut old);
-            let until = self.utc(at).map_or(i64::MIN, |utc| utc + OFFICIAL_HOLD_NS);
+            let until = self.utc(at).map_or(i64::MIN, |utc| utc + Self::OFFICIAL_HOLD_NS);
             if whole && named.iter().all(|named| !named.counted && named.before.is_some()) {
                 self.exchange(&named);
             } else {
@@ -511,11 +514,11 @@ impl OrderFold {
                 }
                 let Some((other_m, running)) = passive(rival, now) else { continue };
                 let lead_m = way_m - other_m;
-                if lead_m > LEAD_M {
+                if lead_m > Self::LEAD_M {
                     leading |= 1 << (other % 64);
                     let again = car.leading >> (other % 64) & 1 == 1;
                     let held = self.holds.iter().any(|hold| (hold.ahead, hold.behind) == (other, driver));
-                    if (again || lead_m > CLEAR_LEAD_M) && !held {
+                    if (again || lead_m > Self::CLEAR_LEAD_M) && !held {
                         target = place;
                     }
                 } else if running {

@@ -112,11 +112,11 @@ pub fn assert_same_logs(found: &Logs, want: &Logs, what: &str) {
     macro_rules! same {
         ($($log:ident)+) => {
             $(
-                let (found, want) = (format!("{:?}", found.$log), format!("{:?}", want.$log));
-                if found != want {
-                    let at = found.bytes().zip(want.bytes()).take_while(|(a, b)| a == b).count();
+                let (left, right) = (format!("{:?}", found.$log), format!("{:?}", want.$log));
+                if left != right {
+                    let at = left.bytes().zip(right.bytes()).take_while(|(a, b)| a == b).count();
                     let show = |text: &str| text.get(at.saturating_sub(300)..(at + 300).min(text.len())).map(str::to_owned);
-                    panic!("{what}: {} differ:\n{:?}\n{:?}", stringify!($log), show(&found), show(&want));
+                    panic!("{what}: {} differ:\n{:?}\n{:?}", stringify!($log), show(&left), show(&right));
                 }
             )+
         };

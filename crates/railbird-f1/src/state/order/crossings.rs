@@ -20,7 +20,7 @@ const CHAINED_NS: i64 = 120_000_000;
 const STAMPED_NS: i64 = 300_000_000;
 /// A lap time that puts a crossing this long before its stamp belongs to something else, ns.
 const LATE_NS_MAX: i64 = 120_000_000_000;
-/// How long after a disputed crossing an official Position may still settle it, ns. The first overtakings after the
+/// How long after a disputed crossing an official Position nearer to the stamps may still settle it, ns. The first overtakings after the
 /// line are reported 3.7 s after the count and later.
 const SETTLING_NS: i64 = 2_000_000_000;
 /// How far apart the records of a count and of its lap time come, ns: 0.12 s after it or, rarely, 4.1 s before.
@@ -81,8 +81,7 @@ impl Crossings {
         car.official = Some(position);
         if let Some(last) = car.crossings.last_mut()
             && self.race
-            && last.official != Some(last.rank)
-            && position == last.rank
+            && last.official.is_none_or(|official| position.abs_diff(last.rank) < official.abs_diff(last.rank))
             && at.0 - last.stamp <= SETTLING_NS
         {
             last.official = Some(position);
@@ -105,7 +104,7 @@ impl Crossings {
         }
     }
 
-    /// The count. Returns the estimated moment where a crossing becomes known.
+    /// The count of laps.
     pub(super) fn count(&mut self, at: SessionTime, driver: usize, lap: u16) {
         let car = &mut self.cars[driver];
         let before = car.laps;
@@ -132,6 +131,11 @@ impl Crossings {
         });
         self.estimate(driver);
         self.touched.push(lap);
+    }
+
+    /// Laps counted so far.
+    pub(super) fn laps(&self, driver: usize) -> u16 {
+        self.cars[driver].laps.unwrap_or(0)
     }
 
     /// Estimate of the last crossing of `driver`, if that was counted at `at`: lap, moment.

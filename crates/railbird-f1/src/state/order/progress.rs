@@ -26,15 +26,15 @@ const ADVANCE_M: f64 = 0.05;
 
 /// What else is known of a car's lap when its place must be found from nothing.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct LapHint {
+pub(in crate::state) struct LapHint {
     /// Laps completed.
-    pub(super) laps: u16,
-    /// Time since that lap was completed, or since the start, ns.
-    pub(super) since_ns: i64,
+    pub(in crate::state) laps: u16,
+    /// Time since that lap was completed, or since the start, ns, where known.
+    pub(in crate::state) since_ns: Option<i64>,
     /// How long a lap takes, ns.
-    pub(super) lap_ns: i64,
+    pub(in crate::state) lap_ns: i64,
     /// Whether the car has run without a break since, so that time says something of its place.
-    pub(super) running: bool,
+    pub(in crate::state) running: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -140,14 +140,15 @@ impl Progress {
     fn place(&mut self, line: &Centreline, utc: i64, found: Projection, hint: LapHint) {
         let length_m = line.length_m();
         let part = found.distance_m / length_m;
-        let elapsed = hint.since_ns as f64 / hint.lap_ns.max(1) as f64;
+        // NaN compares false with everything: then only the count speaks, and the car is not ranked by it.
+        let elapsed = hint.since_ns.map_or(f64::NAN, |since| since as f64 / hint.lap_ns.max(1) as f64);
         // Beside the line the count may be a moment ahead of the position or behind it.
         let laps = match part {
             part if part > 0.8 && (elapsed < 0.2 || hint.laps == 0 && elapsed < 0.5) => f64::from(hint.laps) - 1.0,
             part if part < 0.2 && elapsed > 0.8 && hint.running => f64::from(hint.laps) + 1.0,
             _ => f64::from(hint.laps),
         };
-        self.calibrated = hint.running;
+        self.calibrated = hint.running && hint.since_ns.is_some();
         self.raw_m = found.distance_m;
         self.base_m = laps * length_m;
         self.distance_m = found.distance_m;
@@ -217,10 +218,5 @@ impl Progress {
         let (a, b) = (self.get(after - 1), self.get(after));
         let weight = (utc - a.utc) as f64 / (b.utc - a.utc).max(1) as f64;
         Some(a.raw_m + (b.raw_m - a.raw_m) * weight)
-    }
-
-    /// When the car passed the line at the end of `laps` laps, by its positions.
-    pub(in crate::state) fn crossed(&self, line: &Centreline, laps: u16) -> Option<i64> {
-        self.passed(f64::from(laps) * line.length_m()).filter(|_| self.calibrated)
     }
 }

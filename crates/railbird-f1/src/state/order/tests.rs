@@ -126,11 +126,14 @@ fn a_lead_counts_when_it_is_clear_or_seen_twice() {
     // B is 1 m ahead, then 3 m twice, then A is back by 5 m at once.
     let rows = "2.0 all 100 90 80 70\n2.2 all 110 111 90 80\n2.4 all 120 123 100 90\n2.6 all 130 133 110 100\n\
                 2.8 all 145 140 120 110";
-    check(&[GRID, rows].concat(), expect![[r#"
+    check(
+        &[GRID, rows].concat(),
+        expect![[r#"
         0.000 ABCD
         2.600 BACD
         2.800 ABCD
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -138,42 +141,57 @@ fn an_official_position_holds_against_the_distances_of_its_moment() {
     // C is put ahead of B while it is 20 m behind by samples that are older than the news; a second later they count again.
     let rows = "2.0 all 100 90 70 50\n2.1 P B 3; P C 2; P A 1; P D 4\n2.3 all 110 100 80 60\n2.9 all 140 130 110 90\n\
                 3.4 all 160 150 130 110";
-    check(&[GRID, rows].concat(), expect![[r#"
+    check(
+        &[GRID, rows].concat(),
+        expect![[r#"
         0.000 ABCD
         2.100 ACBD
         3.400 ABCD
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_official_exchange_leaves_other_overtakings_alone() {
     // D has passed C on the road, officially not yet, when A and B are exchanged.
     let rows = "1.5 P A 1; P B 2; P C 3; P D 4\n2.0 all 100 99 60 80\n2.2 P B 1; P A 2";
-    check(&[GRID, rows].concat(), expect![[r#"
+    check(
+        &[GRID, rows].concat(),
+        expect![[r#"
         0.000 ABCD
         2.000 ABDC
         2.200 BADC
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nobody_gains_a_place_before_the_start_under_a_red_flag_or_on_a_finished_car() {
     let before = "0 grid A 1; grid B 2; grid C 3; grid D 4\n0.5 all 10 20 30 40\n0.7 all 11 22 33 44";
-    check(before, expect![[r#"
+    check(
+        before,
+        expect![[r#"
         0.000 ABCD
-    "#]]);
+    "#]],
+    );
     let red = "2.0 all 100 90 80 70\n2.1 flag red\n2.3 all 100 120 80 70\n2.5 all 100 130 80 70\n2.6 flag clear\n\
                2.8 all 100 130 80 70";
-    check(&[GRID, red].concat(), expect![[r#"
+    check(
+        &[GRID, red].concat(),
+        expect![[r#"
         0.000 ABCD
         2.800 BACD
-    "#]]);
+    "#]],
+    );
     let flag = "2.0 all 100 90 80 70\n2.1 status A finished\n2.3 all 100 120 80 70\n2.5 all 100 130 125 70\n\
                 2.7 all 101 130 140 70";
-    check(&[GRID, flag].concat(), expect![[r#"
+    check(
+        &[GRID, flag].concat(),
+        expect![[r#"
         0.000 ABCD
         2.700 ACBD
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -181,30 +199,42 @@ fn a_car_in_the_pit_lane_loses_places_and_gains_none() {
     // A comes in and is passed by B; then it would be ahead of B again by distance, but is still in the lane.
     let rows = "2.0 all 100 90 50 40\n2.1 status A pit\n2.3 all 105 110 60 50\n2.5 all 125 118 70 60\n\
                 2.7 status A track\n2.9 all 135 126 80 70";
-    check(&[GRID, rows].concat(), expect![[r#"
+    check(
+        &[GRID, rows].concat(),
+        expect![[r#"
         0.000 ABCD
         2.300 BACD
         2.900 ABCD
-    "#]]);
+    "#]],
+    );
     // Two in the lane: the path is the same, so there they do pass each other.
     let both = "2.0 all 100 90 50 40\n2.1 status A pit; status B pit\n2.3 all 105 112 60 50";
-    check(&[GRID, both].concat(), expect![[r#"
+    check(
+        &[GRID, both].concat(),
+        expect![[r#"
         0.000 ABCD
         2.300 BACD
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_stopped_car_is_passed_and_a_silent_one_is_left_where_it_was() {
     let stopped = "2.0 all 100 90 80 70\n2.1 status A stopped\n2.3 all 100 108 80 70";
-    check(&[GRID, stopped].concat(), expect![[r#"
+    check(
+        &[GRID, stopped].concat(),
+        expect![[r#"
         0.000 ABCD
         2.300 BACD
-    "#]]);
+    "#]],
+    );
     let silent = "2.0 all 100 90 80 70\n3.0 at B 140; at C 130; at D 120\n4.0 at B 180; at C 170; at D 160";
-    check(&[GRID, silent].concat(), expect![[r#"
+    check(
+        &[GRID, silent].concat(),
+        expect![[r#"
         0.000 ABCD
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -219,85 +249,109 @@ fn laps_come_from_the_count_and_survive_the_line() {
             writeln!(rows, "{} lap A 1; lap C 1; lap D 1", t + 0.4).expect("text takes all");
         }
     }
-    check(&rows, expect![[r#"
+    check(
+        &rows,
+        expect![[r#"
         0.000 ABCD
         2.000 ACDB
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn without_positions_official_places_are_all_there_is() {
     // One car at a time, as it crosses the line: those passed move down before their own news comes.
     let rows = "20 P B 1; lap B 1\n20.5 P A 2; lap A 1\n21 P D 3; lap D 1\n22 P C 4; lap C 1";
-    check_official(&[GRID, rows].concat(), expect![[r#"
+    check_official(
+        &[GRID, rows].concat(),
+        expect![[r#"
         0.000 ABCD
         20.000 BACD
         21.000 BADC
-    "#]]);
+    "#]],
+    );
     // A whole set at once, among them places that nobody has sent before.
     let rows = "5 P A 4; P B 3; P C 2; P D 1\n6 P A 3; P B 4";
-    check_official(&[GRID, rows].concat(), expect![[r#"
+    check_official(
+        &[GRID, rows].concat(),
+        expect![[r#"
         0.000 ABCD
         5.000 DCBA
         6.000 DCAB
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_official_place_holds_at_the_line_and_a_dispute_is_marked() {
     // B's count is late by 20 s, so that its stamp comes last; officially it is second all along.
     let rows = "2 P A 1; P B 2; P C 3; P D 4\n20 lap A 1\n21.5 lap C 1\n22 lap D 1\n41 lap B 1";
-    check_line(&[GRID, rows].concat(), expect![[r#"
+    check_line(
+        &[GRID, rows].concat(),
+        expect![[r#"
         20.000 A lap 1 P1 at 20.000 ±300 gap 0.000 interval NaN
         21.500 C lap 1 P3 at 21.500 ±300 gap 1.500 interval 1.500 disputed
         22.000 D lap 1 P4 at 22.000 ±300 gap 2.000 interval 0.500 disputed
         41.000 B lap 1 P2 at 41.000 ±300 gap 21.000 interval 19.000 disputed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_late_official_place_settles_a_dispute_within_two_seconds_only() {
     let rows = "2 P A 1; P B 2; P C 3; P D 4\n20 lap B 1\n21.9 P B 1; P A 2\n23 lap A 1\n40 lap A 2\n42.1 P A 1; P B 2";
-    check_line(&[GRID, rows].concat(), expect![[r#"
+    check_line(
+        &[GRID, rows].concat(),
+        expect![[r#"
         20.000 B lap 1 P2 at 20.000 ±300 gap 0.000 interval NaN disputed
         21.900 B lap 1 P1 at 20.000 ±300 gap 0.000 interval NaN
         23.000 A lap 1 P2 at 23.000 ±300 gap 3.000 interval 3.000
         40.000 A lap 2 P2 at 40.000 ±300 gap 0.000 interval NaN disputed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn lap_times_correct_a_late_stamp_forwards_and_backwards() {
     // A's second count is 5 s late, its first 0.5 s, as the third shows.
     let rows = "20.5 lap A 1\n45 time A 20.000; lap A 2\n60 time A 20.000; lap A 3";
-    check_line(&[GRID, rows].concat(), expect![[r#"
+    check_line(
+        &[GRID, rows].concat(),
+        expect![[r#"
         20.500 A lap 1 P1 at 20.500 ±300 gap 0.000 interval NaN
         45.000 A lap 2 P1 at 40.500 ±120 gap 0.000 interval NaN
         60.000 A lap 1 P1 at 20.000 ±120 gap 0.000 interval NaN
         60.000 A lap 2 P1 at 40.000 ±120 gap 0.000 interval NaN
         60.000 A lap 3 P1 at 60.000 ±120 gap 0.000 interval NaN
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_lap_time_may_come_before_or_after_its_count() {
     let rows = "20 lap A 1\n38 time A 20.000\n41 lap A 2\n64 lap A 3\n64.1 time A 20.000";
-    check_line(&[GRID, rows].concat(), expect![[r#"
+    check_line(
+        &[GRID, rows].concat(),
+        expect![[r#"
         20.000 A lap 1 P1 at 20.000 ±300 gap 0.000 interval NaN
         41.000 A lap 2 P1 at 40.000 ±120 gap 0.000 interval NaN
         64.000 A lap 3 P1 at 64.000 ±300 gap 0.000 interval NaN
         64.100 A lap 3 P1 at 60.000 ±120 gap 0.000 interval NaN
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_count_that_goes_back_or_starts_in_the_middle_is_no_crossing() {
     let rows = "20 lap A 7\n40 lap A 8\n41 lap A 8\n42 lap A 7\n43 lap B 0\n44 lap B 1\n60 lap A 10";
-    check_line(&[GRID, rows].concat(), expect![[r#"
+    check_line(
+        &[GRID, rows].concat(),
+        expect![[r#"
         40.000 A lap 8 P1 at 40.000 ±300 gap 0.000 interval NaN
         44.000 B lap 1 P1 at 44.000 ±300 gap 0.000 interval NaN
         60.000 A lap 10 P1 at 60.000 ±300 gap 0.000 interval NaN
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -325,7 +379,8 @@ fn a_gap_is_the_time_since_the_other_car_was_here() {
         4.000 C 1.5 0.5 0
         4.000 D NaN 1.5 0
         5.000 D 3 1.5 0
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 /// Two laps and a bit of four cars that overtake each other, with a crossing that is late and one that is disputed.
