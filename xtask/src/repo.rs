@@ -34,6 +34,11 @@ impl Repo {
         })
     }
 
+    /// The folder of real recordings, which may not be there.
+    pub(crate) fn recordings(&self) -> PathBuf {
+        env::var_os("RAILBIRD_TEST_DATA").map_or_else(|| self.root.join("../shared/data"), PathBuf::from)
+    }
+
     /// A command that runs in the root.
     pub(crate) fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);

@@ -121,7 +121,7 @@ fn files_and_sockets_only_at_the_edges() {
         if EDGES.contains(&name) || APART.contains(&name) {
             continue;
         }
-        for outside in ["tokio", "reqwest", "axum", "directories", "tempfile", "notify", "mio", "socket2"] {
+        for outside in ["reqwest", "axum", "directories", "tempfile", "notify", "mio", "socket2"] {
             let depends = |kind| move |found: &&cargo_metadata::Dependency| found.name == outside && found.kind == kind;
             let found = package.dependencies.iter().find(depends(cargo_metadata::DependencyKind::Normal));
             assert!(found.is_none(), "{name} does no I/O and so does not need {outside}");
@@ -141,6 +141,34 @@ fn libraries_never_print_or_exit() {
     for lint in ["print_stdout", "print_stderr", "exit", "unwrap_used", "dbg_macro", "todo", "unimplemented"] {
         assert!(lints.get(lint).is_some(), "lint {lint} is on");
     }
+}
+
+#[test]
+fn the_tests_that_the_architecture_names_exist() {
+    let text = read(&root().join("ARCHITECTURE.md"));
+    let laws = text.split("## Laws").nth(1).expect("a section on the laws");
+    let laws = laws.split("\n## ").next().unwrap_or_default();
+    let code: Vec<String> =
+        ["crates", "xtask"].iter().flat_map(|top| sources(&root().join(top))).map(|path| read(&path)).collect();
+    let mut unknown = Vec::new();
+    // The second cell of each row says what holds the law.
+    let cells = laws.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(2));
+    for name in cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+        let exists = if name.ends_with(".rs") {
+            root().join(name).is_file() || root().join("crates").join(name).is_file()
+        } else if name.contains('_')
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_*".contains(&byte))
+        {
+            let wanted = format!("fn {}", name.trim_end_matches('*'));
+            code.iter().any(|text| text.contains(&wanted))
+        } else {
+            true
+        };
+        if !exists {
+            unknown.push(name);
+        }
+    }
+    assert_eq!(unknown, Vec::<&str>::new());
 }
 
 fn wrong_dependency(from: &str, to: &str) -> Option<String> {
@@ -206,6 +234,10 @@ fn touches_files_or_sockets(path: &str, text: &str) -> Places {
         "std::net::Tcp",
         "tokio::net",
         "tokio::fs",
+        "tokio::time",
+        "tokio::process",
+        "tokio::io",
+        "tokio::signal",
         "UdpSocket",
         "TcpListener",
         "process::Command",
