@@ -52,17 +52,31 @@ class Bytes:
         value = self.u()
         return (value >> 1) ^ -(value & 1)
 
-    def column(self, rows: int) -> list[int]:
+    def column(self, rows: int, times: list[int] | None = None) -> list[int]:
+        """`times` of the rows, in the stream's unit, where the column is a channel."""
         predictor = self.take(1)[0]
+        if predictor > 3 or (predictor == 3 and times is None):
+            raise Malformed(f"byte {self.at}: predictor {predictor}")
         values: list[int] = []
         last = before = 0
-        for _ in range(rows):
-            predicted = {0: 0, 1: last, 2: 2 * last - before}.get(predictor)
-            if predicted is None:
-                raise Malformed(f"byte {self.at}: predictor {predictor}")
+        for row in range(rows):
+            if predictor == 3:
+                predicted = last + rise(last - before, times, row)
+            else:
+                predicted = (0, last, 2 * last - before)[predictor]
             before, last = last, predicted + self.s()
             values.append(last)
         return values
+
+
+def rise(step: int, times: list[int], row: int) -> int:
+    """`step` over the last span of time, carried over the next one and cut off towards zero."""
+    span = times[row - 1] - times[row - 2] if row >= 2 else 0
+    if span == 0:
+        return 0
+    product = step * (times[row] - times[row - 1])
+    whole = abs(product) // abs(span)
+    return whole if (product < 0) == (span < 0) else -whole
 
 
 def read(folder: Path) -> dict[int, Columns]:
@@ -96,7 +110,8 @@ def read_chunk(data: Bytes, n: int, drivers: list[Columns]) -> tuple[int, int]:
 
 def read_stream(data: Bytes, base: int, start: int, channels: tuple[str, ...], rows_of: list[list]) -> int:
     entries, unit = data.u(), data.u()
-    utc = [base + value * unit for value in data.column(entries)]
+    taken = data.column(entries)
+    utc = [base + value * unit for value in taken]
     known_at = [start + value * unit for value in data.column(entries)]
     present: list[tuple[int, list[int]]] = []
     for _ in range(data.u()):
@@ -113,7 +128,7 @@ def read_stream(data: Bytes, base: int, start: int, channels: tuple[str, ...], r
     values: list[list[list[int]]] = [[] for _ in present]
     for _ in channels:
         for columns, (_, moments) in zip(values, present):
-            columns.append(data.column(len(moments)))
+            columns.append(data.column(len(moments), [taken[moment] for moment in moments]))
     for columns, (driver, moments) in zip(values, present):
         rows_of[driver].extend(zip((utc[m] for m in moments), (known_at[m] for m in moments), *columns))
     return sum(len(moments) for _, moments in present)

@@ -29,6 +29,13 @@ STAMP = re.compile(r"(\d\d):([0-5]\d):([0-5]\d)\.(\d\d\d)")
 UTC = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z?")
 CAR_CHANNELS = {"0": (0, 25_000), "2": (0, 500), "3": (0, 255), "4": (0, 255), "5": (0, 255), "45": (0, 254)}
 METRES_10_MAX = 1_000_000
+# Beyond it are safety and medical cars, which have positions and are in no list of drivers.
+RACING_NUMBER_MAX = 99
+# What a session is built from: known-at of a raw recording runs over all of these.
+TOPICS = (
+    "SessionInfo DriverList SessionStatus TrackStatus LapCount TimingAppData TimingData RaceControlMessages WeatherData "
+    "CarData.z Position.z"
+).split()
 
 
 class Bad(Exception):
@@ -46,10 +53,13 @@ class Reader:
 
     def known_at(self, clock: str, stamp_ns: int) -> int:
         """Known-at never falls on one clock: a stream of an archive, or a whole recording."""
-        if stamp_ns < self.latest_ns[clock]:
-            self.rejected["stamp_backward"] += 1
         self.latest_ns[clock] = max(self.latest_ns[clock], stamp_ns)
         return self.latest_ns[clock]
+
+    def stamped(self, topic: str, stamp_ns: int, before_ns: int) -> None:
+        """Streams of one recording may overtake one another; within a stream, time runs forward."""
+        if stamp_ns < before_ns:
+            self.rejected["stamp_backward"] += 1
 
     def record(self, topic: str, known_at_ns: int, payload: object) -> None:
         if topic == "DriverList" and isinstance(payload, dict):
@@ -84,6 +94,8 @@ class Reader:
             if number not in self.drivers:
                 if self.listed:
                     self.rejected["unknown_driver"] += 1
+                    continue
+                if number > RACING_NUMBER_MAX:
                     continue
                 self.drivers[number] = Columns()
             rows = getattr(self.drivers[number], stream)
@@ -170,24 +182,27 @@ def archive_record(topic: str, record: str, reader: Reader) -> None:
         raise Bad("not_a_quoted_string" if topic.endswith(".z") else "bad_json") from None
     if topic.endswith(".z"):
         opened(payload)
+    reader.stamped(topic, stamp_ns, reader.latest_ns[topic])
     reader.record(topic, reader.known_at(topic, stamp_ns), payload)
 
 
 def read_recording(file: Path, reader: Reader) -> None:
     """A line a message, as printed by Python; session time zero is the stamp of the first message that a session needs."""
-    zero = None
+    zero, before_ns = None, {}
     for line in file.read_bytes().decode("utf-8-sig").splitlines():
         try:
             try:
                 topic, payload, stamp = ast.literal_eval(line.strip())
             except (ValueError, SyntaxError, TypeError):
                 raise Bad("bad_literal") from None
-            if topic not in ("DriverList", "CarData.z", "Position.z"):
+            if topic not in TOPICS:
                 continue
             stamp_ns = utc(stamp)
             if topic.endswith(".z"):
                 opened(payload)
             zero = stamp_ns if zero is None else zero
+            reader.stamped(topic, stamp_ns, before_ns.get(topic, stamp_ns))
+            before_ns[topic] = stamp_ns
             reader.record(topic, reader.known_at("", stamp_ns - zero), payload)
         except Bad as reason:
             reader.rejected[str(reason)] += 1
