@@ -5,7 +5,7 @@ use super::track::Track;
 /// Highest speed that the gearing allows, m/s.
 const SPEED_MAX: f64 = 93.0;
 /// Upper ends of the gears, m/s.
-const GEAR_ENDS: [f64; 8] = [23.0, 32.0, 41.0, 50.0, 59.5, 69.5, 80.0, 96.0];
+const GEAR_ENDS: [f64; 8] = [17.5, 27.0, 37.0, 47.0, 58.0, 69.5, 80.5, 96.0];
 
 /// Fastest acceleration at `speed` m/s on full throttle, drag taken off, m/s².
 pub(super) fn thrust(speed: f64) -> f64 {
@@ -88,7 +88,7 @@ pub(super) struct Instruments {
 /// Instruments of a car at `speed` m/s that accelerates at `acceleration` m/s².
 pub(super) fn instruments(speed: f64, acceleration: f64) -> Instruments {
     let gear = GEAR_ENDS.iter().position(|end| speed < *end).unwrap_or(GEAR_ENDS.len() - 1);
-    let rpm = (11_900.0 * speed / GEAR_ENDS[gear]).max(4_200.0);
+    let rpm = (11_500.0 * speed / GEAR_ENDS[gear]).max(3_800.0);
     let braking = acceleration < -(drag(speed) + 1.5) && speed > 0.5;
     let effort = (acceleration + drag(speed)) / (thrust(speed) + drag(speed));
     // The pedal is not the force: most of its travel lies in the first half of the torque.
