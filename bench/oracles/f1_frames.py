@@ -1,13 +1,13 @@
 """Checks the frames that a server sends against a plain resampling of the recording. Start at `compare`.
 
-    python3 bench/oracles/f1_frames.py --url http://127.0.0.1:PORT --session ID --archive FOLDER [--fps 25] [--seconds 60]
+    python3 bench/oracles/f1_frames.py --url http://127.0.0.1:PORT --session ID --archive FOLDER [--form msgpack]
 
-Plays `--seconds` of the session over a WebSocket at the speed of the clock, in which hardly a frame may be missing, then asks for
-`--scattered` frames from everywhere, and compares each, field by field: place and channels with `numpy.interp` and
-a hold on the samples of the recording, as `f1_plain.py` reads them; position and gaps with the logs of the same
-server. Other wire forms (`--form msgpack`, `--form gzip`) must decode to the same document. Prints a table, fails where
-a field is further off than it is rounded, or where more than 1 % of the frames are missing. numpy and websockets come from the
-environment of the rival.
+Plays `--seconds` of the session over a WebSocket at the speed of the clock, in which hardly a frame may be missing,
+then asks for `--scattered` frames from anywhere. Compares each, field by field: place and channels with `numpy.interp`
+and a hold on the samples of the recording, as `f1_plain.py` reads them; position and gaps with the logs of the same
+server. Every wire form must decode to the same. Prints a table, fails where a field is further off than it is
+rounded, or where more than 1 % of the frames are missing. numpy, msgpack and websockets come from the environment of
+the rival.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def play(arguments: argparse.Namespace, manifest: dict) -> tuple[dict[int, dict]
     with connect(arguments.url.replace("http", "ws", 1) + path, max_size=1 << 20) as socket:
         hello = json.loads(socket.recv(timeout=5))
         if abs(hello["start"] - manifest["lights_out_s"]) > 1e-3:
-            wrong.append(f"frame 0 is said to be at {hello['start']} s, the session starts at {manifest['lights_out_s']} s")
+            wrong.append(f"frame 0 is said to be at {hello['start']} s, not at {manifest['lights_out_s']} s")
         # The viewer's clock, whatever it counts from.
         shift = hello["start"] - manifest["lights_out_s"]
 

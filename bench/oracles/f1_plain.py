@@ -33,8 +33,8 @@ METRES_10_MAX = 1_000_000
 RACING_NUMBER_MAX = 99
 # What a session is built from: known-at of a raw recording runs over all of these.
 TOPICS = (
-    "SessionInfo DriverList SessionStatus TrackStatus LapCount TimingAppData TimingData RaceControlMessages WeatherData "
-    "CarData.z Position.z"
+    "SessionInfo DriverList SessionStatus TrackStatus LapCount TimingAppData TimingData RaceControlMessages "
+    "WeatherData CarData.z Position.z"
 ).split()
 
 
@@ -187,7 +187,7 @@ def archive_record(topic: str, record: str, reader: Reader) -> None:
 
 
 def read_recording(file: Path, reader: Reader) -> None:
-    """A line a message, as printed by Python; session time zero is the stamp of the first message that a session needs."""
+    """A line a message, as printed by Python; session time zero is the stamp of the first that a session needs."""
     zero, before_ns = None, {}
     for line in file.read_bytes().decode("utf-8-sig").splitlines():
         try:
