@@ -171,12 +171,10 @@ fn parabola(line: &Centreline, samples: &[Sample], at_m: f64) -> Option<(f64, f6
         let s = way(index) / half_m;
         let weight = (1.0 - s.abs().powi(3)).max(0.0).powi(3);
         let sample = &samples[index % count];
-        for (power, moment) in moments.iter_mut().enumerate() {
-            *moment += weight * s.powi(power as i32);
-        }
-        for power in 0..3 {
-            sums[0][power] += weight * s.powi(power as i32) * sample.x;
-            sums[1][power] += weight * s.powi(power as i32) * sample.y;
+        let powers = [1.0, s, s * s, s.powi(3), s.powi(4)].map(|power| weight * power);
+        moments.iter_mut().zip(powers).for_each(|(moment, power)| *moment += power);
+        for (sum, value) in sums.iter_mut().zip([sample.x, sample.y]) {
+            sum.iter_mut().zip(powers).for_each(|(sum, power)| *sum += power * value);
         }
     }
     Some((constant(&moments, &sums[0])?, constant(&moments, &sums[1])?))

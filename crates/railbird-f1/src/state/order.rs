@@ -29,6 +29,10 @@ const AGE_NS_MAX: i64 = 600_000_000;
 const COUNT_LATE_LAPS: f64 = 1.6;
 /// Lap time until one is known, ns.
 const LAP_NS: i64 = 100_000_000_000;
+/// How much later than usual a sample may arrive, or how much sooner, for its time to be believed, ns.
+const CLOCK_NS_MAX: u64 = 600_000_000_000;
+/// So many samples in a row that agree on another time are right, and what was before them was wrong.
+const CLOCKS_MAX: u16 = 400;
 /// Most pairs of cars that an official Position is held for at once.
 const HOLDS_MAX: usize = 256;
 
@@ -88,6 +92,8 @@ pub struct OrderFold {
     gaps: GapFold,
     /// Largest `UTC - stamp` of a position so far: UTC of session time zero but for the least delay.
     origin_ns: Option<i64>,
+    /// Samples in a row whose time does not agree with that.
+    strange_clocks: u16,
     /// Moment of the samples under way, and whether cars have yet to be compared at it.
     moment: Option<(i64, bool)>,
     holds: Vec<Hold>,
@@ -147,12 +153,7 @@ impl OrderFold {
 
     /// A sample of the car's place, taken at `utc`.
     pub fn position_sample(&mut self, at: SessionTime, driver: DriverId, utc: Ts, sample: PositionSample) {
-        let origin = utc.0 - at.0;
-        if let (None, Some(began)) = (self.origin_ns, self.began) {
-            self.begin(began.0 + origin);
-        }
-        self.origin_ns = Some(self.origin_ns.map_or(origin, |most| most.max(origin)));
-        if !sample.is_known() {
+        if !self.set_clock(at, utc) || !sample.is_known() {
             return;
         }
         if self.line.is_none() {
@@ -318,6 +319,28 @@ impl OrderFold {
             car.running = matches!(car.status, CarStatus::Grid | CarStatus::OnTrack);
         }
         self.survey.started(utc);
+    }
+
+    /// Learns how the clock of the samples stands to that of the records; whether `utc` may be believed. One absurd time
+    /// must not stop the order for the rest of the session, nor may an absurd first one.
+    fn set_clock(&mut self, at: SessionTime, utc: Ts) -> bool {
+        let offset = utc.0.saturating_sub(at.0);
+        let agrees = |origin: i64| offset.abs_diff(origin) <= CLOCK_NS_MAX;
+        if self.origin_ns.is_some_and(agrees) {
+            self.strange_clocks = 0;
+            self.origin_ns = self.origin_ns.max(Some(offset));
+            return true;
+        }
+        self.strange_clocks += 1;
+        if self.origin_ns.is_some() && self.strange_clocks < CLOCKS_MAX || offset.abs_diff(0) > i64::MAX as u64 / 2 {
+            return false;
+        }
+        self.strange_clocks = 0;
+        self.moment = None;
+        if let (None, Some(began)) = (self.origin_ns.replace(offset), self.began) {
+            self.begin(began.0 + offset);
+        }
+        true
     }
 
     /// No lap under way says anything of places any more.

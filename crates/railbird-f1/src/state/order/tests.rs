@@ -45,6 +45,16 @@ fn say(fold: &mut OrderFold, at: SessionTime, words: &[&str]) {
         ["all", a, b, c, d] => {
             [a, b, c, d].into_iter().enumerate().for_each(|(index, way)| sample(fold, DriverId(index as u8), way));
         }
+        ["year", name, distance, year] => {
+            let (x, y) = place(distance.parse().expect("metres"));
+            let sample = PositionSample { x: x.round() as i32, y: y.round() as i32, z: 1, on_track: true };
+            fold.position_sample(
+                at,
+                driver(name),
+                Ts(year.parse::<i64>().expect("years") * 31_536_000_000_000_000),
+                sample,
+            );
+        }
         ["P", name, position] => fold.official_position(at, driver(name), position.parse().expect("place")),
         ["lap", name, laps] => fold.laps_completed(at, driver(name), laps.parse().expect("laps")),
         ["time", name, seconds] => {
@@ -233,6 +243,19 @@ fn a_stopped_car_is_passed_and_a_silent_one_is_left_where_it_was() {
         &[GRID, silent].concat(),
         expect![[r#"
         0.000 ABCD
+    "#]],
+    );
+}
+
+#[test]
+fn an_absurd_time_neither_stops_the_order_nor_moves_a_car() {
+    let rows =
+        "2.0 all 100 90 80 70\n2.1 year B 300 200; year C 300 -200\n2.2 all 110 108 90 80\n2.4 all 120 126 100 90";
+    check(
+        &[GRID, rows].concat(),
+        expect![[r#"
+        0.000 ABCD
+        2.400 BACD
     "#]],
     );
 }
