@@ -3,8 +3,8 @@
     python3 bench/oracles/f1_chunks.py SESSION_FOLDER [--against ARCHIVE_FOLDER|RAW_RECORDING]
 
 prints the same counts and checksums as `f1_plain.py`; with `--against`, the differences between the two, and fails
-where there is one. Written from `docs/formats/f1-chunks.md` and sharing nothing with the engine, so that it shows two things
-at once: that the store loses nothing, and that the document is enough to write a reader. Standard library only.
+where there is one. Written from `docs/formats/f1-chunks.md` and sharing nothing with the engine, so that it shows two
+things at once: that the store loses nothing, and that the document is enough to write a reader. Standard library only.
 """
 
 from __future__ import annotations
