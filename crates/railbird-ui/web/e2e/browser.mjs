@@ -20,7 +20,10 @@ const ARGUMENTS = [
 export function browserPath() {
   const named = process.env.RAILBIRD_CHROMIUM;
   const folders = (process.env.PATH ?? "").split(delimiter);
-  const candidates = (named ? [named] : NAMES).flatMap((name) => [name, ...folders.map((folder) => join(folder, name))]);
+  const candidates = (named ? [named] : NAMES).flatMap((name) => [
+    name,
+    ...folders.map((folder) => join(folder, name)),
+  ]);
   return candidates.find((path) => path.includes("/") && existsSync(path)) ?? null;
 }
 

@@ -33,7 +33,8 @@ const events = await get(`/api/f1/sessions/${manifest.version}/events`);
 const from = manifest.lights_out_s ?? manifest.first_sample_s ?? 0;
 const to = manifest.chequered_s ?? manifest.end_s;
 const at = (share) => from + (to - from) * share;
-const quantile = (values, share) => [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
+const quantile = (values, share) =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
 const round = (value, digits = 1) => Number(value.toFixed(digits));
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
@@ -54,13 +55,20 @@ test("clock: within 1 % of the wall from 0.25x to 50x", async () => {
     const read = async () => {
       const before = performance.now();
       const t = await page.evaluate(() => window.__railbird.now());
-      return { t, wall: (before + performance.now()) / 2, shown: await page.locator("[title^='Time of the']").textContent() };
+      return {
+        t,
+        wall: (before + performance.now()) / 2,
+        shown: await page.locator("[title^='Time of the']").textContent(),
+      };
     };
-    await page.evaluate(([t, rate]) => {
-      window.__railbird.seek(t);
-      window.__railbird.setSpeed(rate);
-      window.__railbird.play();
-    }, [at(0.1), speed]);
+    await page.evaluate(
+      ([t, rate]) => {
+        window.__railbird.seek(t);
+        window.__railbird.setSpeed(rate);
+        window.__railbird.play();
+      },
+      [at(0.1), speed],
+    );
     const first = await read();
     await pause(4000);
     const second = await read();
@@ -111,7 +119,11 @@ test("seek: shown within 100 ms, near and far, standing and playing", async () =
 test("frames: p99 of work under 16.7 ms while everything moves", async () => {
   const { page, problems } = await openSession({}, "#tab=telemetry");
   const codes = manifest.drivers.slice(0, 4).map((driver) => driver.code);
-  for (const [speed, follow] of [[1, ""], [8, codes[0]], [50, ""]]) {
+  for (const [speed, follow] of [
+    [1, ""],
+    [8, codes[0]],
+    [50, ""],
+  ]) {
     const p99 = await bestOf(3, 16.7, async () => {
       await page.goto(`${root}/f1/${chosen}#t=${at(0.2)}&drivers=${codes.join(",")}&follow=${follow}&tab=telemetry`);
       await page.reload();
@@ -142,10 +154,12 @@ function orderAt(t) {
   order.t.forEach((known, row) => {
     if (known <= t) position.set(order.driver[row], order.position[row]);
   });
-  return [...position].sort((a, b) => a[1] - b[1]).map(([driver, place]) => ({
-    code: manifest.drivers[driver].code,
-    position: String(place),
-  }));
+  return [...position]
+    .sort((a, b) => a[1] - b[1])
+    .map(([driver, place]) => ({
+      code: manifest.drivers[driver].code,
+      position: String(place),
+    }));
 }
 
 test("leaderboard: equal to the order at every sampled moment", async () => {
@@ -213,7 +227,10 @@ test("decoder: samples equal those of the engine's own telemetry, value by value
             // The engine prints times to the millisecond.
             const at = samples ? samples.t.findIndex((time) => Math.abs(time - t) < 6e-4) : -1;
             if (at < 0) continue;
-            hit = source === "car" ? [samples.speed[at], samples.rpm[at], samples.gear[at]] : [samples.x[at], samples.y[at], samples.z[at]];
+            hit =
+              source === "car"
+                ? [samples.speed[at], samples.rpm[at], samples.gear[at]]
+                : [samples.x[at], samples.y[at], samples.z[at]];
           }
           out.push(hit);
         }
@@ -222,7 +239,9 @@ test("decoder: samples equal those of the engine's own telemetry, value by value
       { wanted, index, chunkS: manifest.chunk_s },
     );
     wanted.forEach(({ source, row }, k) => {
-      const want = (source === "car" ? ["Speed", "RPM", "nGear"] : ["X", "Y", "Z"]).map((name) => Math.round(columns[name][row]));
+      const want = (source === "car" ? ["Speed", "RPM", "nGear"] : ["X", "Y", "Z"]).map((name) =>
+        Math.round(columns[name][row]),
+      );
       assert.deepEqual(found[k], want, `${driver.code} lap 3 row ${row} at ${columns.SessionTime[row]} s`);
     });
     rows += wanted.length;
@@ -306,10 +325,19 @@ test("link: a page opened from it shows the same moment and choice", async () =>
   await twoFrames(other.page);
   assert.ok(Math.abs((await other.page.evaluate(() => window.__railbird.now())) - at(0.37)) < 0.002);
   assert.deepEqual(
-    await other.page.locator('[data-cell="code"][aria-pressed="true"]').allTextContents().then((codes) => codes.sort()),
+    await other.page
+      .locator('[data-cell="code"][aria-pressed="true"]')
+      .allTextContents()
+      .then((codes) => codes.sort()),
     [one, two].sort(),
   );
-  assert.equal(await other.page.locator("select:near(:text('Follow'))").first().evaluate((node) => node.selectedOptions[0].label), two);
+  assert.equal(
+    await other.page
+      .locator("select:near(:text('Follow'))")
+      .first()
+      .evaluate((node) => node.selectedOptions[0].label),
+    two,
+  );
   assert.equal(await other.page.getByRole("tab", { selected: true }).textContent(), "Tyres");
   assert.equal(await other.page.getByLabel("Speed").inputValue(), "4");
   assert.match(other.page.url(), /rotation=15/);
@@ -366,14 +394,21 @@ test("sparse sessions: no positions, no geometry, no weather, none at all", asyn
   const bare = await withRoute(exact, (m) => ({ ...m, geometry: null }), path);
   await ready(bare.page);
   await bare.page.getByText("No centreline").waitFor();
-  const dry = await withRoute(/\/events$/, (e) => {
-    for (const column of Object.keys(e.weather)) e.weather[column] = [];
-    return e;
-  }, path);
+  const dry = await withRoute(
+    /\/events$/,
+    (e) => {
+      for (const column of Object.keys(e.weather)) e.weather[column] = [];
+      return e;
+    },
+    path,
+  );
   await dry.page.getByText("No weather").waitFor();
   const empty = await withRoute(/\/api\/f1\/sessions$/, () => ({ sessions: [] }), "/");
   await empty.page.getByText("No sessions yet").waitFor();
-  assert.deepEqual([none, bare, dry, empty].flatMap((one) => one.problems), []);
+  assert.deepEqual(
+    [none, bare, dry, empty].flatMap((one) => one.problems),
+    [],
+  );
 });
 
 test("every tab opens, in both colours and on a phone, without an error or a sideways scroll", async () => {

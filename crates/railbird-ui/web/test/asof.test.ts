@@ -17,7 +17,9 @@ test("equals a plain search from the end, for random logs", () => {
     const log = new ByDriver(t, driver, (row) => row % 7 !== 3);
     for (let now = -1; now <= 21; now++) {
       for (let who = 0; who < 5; who++) {
-        const rowsOf = t.map((_, row) => row).filter((row) => row % 7 !== 3 && driver[row] === who && (t[row] as number) <= now);
+        const rowsOf = t
+          .map((_, row) => row)
+          .filter((row) => row % 7 !== 3 && driver[row] === who && (t[row] as number) <= now);
         expect(log.at(who, now), `seed ${seed}`).toBe(rowsOf.at(-1) ?? -1);
         expect(log.until(who, now), `seed ${seed}`).toEqual(rowsOf);
       }

@@ -31,7 +31,13 @@ test("the best lap is the best known at the moment, without deleted laps and lap
     2,
   );
   expect([99, 100, 200, 300, 310, 400, 410].map((t) => best.best(0, t))).toEqual([
-    null, null, 90_000, 88_000, 90_000, 89_000, 89_500,
+    null,
+    null,
+    90_000,
+    88_000,
+    90_000,
+    89_000,
+    89_500,
   ]);
   expect(best.bestLap(0, 305)).toBe(3);
   expect(best.last(0, 150)).toBe(60_000);

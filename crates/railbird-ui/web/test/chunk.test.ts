@@ -136,7 +136,12 @@ describe("what was encoded", () => {
 
   test("is put in order of time where a source steps back", () => {
     const moments = [3, 1, 2].map((s) => ({ utcNs: ORIGIN + BigInt(s) * 1_000_000_000n, knownNs: 0n }));
-    const channels = [[1, 1, 1], [30, 10, 20], [3, 1, 2], [0, 0, 0]];
+    const channels = [
+      [1, 1, 1],
+      [30, 10, 20],
+      [3, 1, 2],
+      [0, 0, 0],
+    ];
     const position = { unitNs: 1_000_000n, moments, drivers: [{ driver: 0, moments: [0, 1, 2], channels }] };
     const car = { unitNs: 1n, moments: [], drivers: [] };
     const chunk = decodeChunk(encodeChunk({ n: 0, baseNs: ORIGIN, startNs: 0n, car, position }), ORIGIN);
@@ -154,25 +159,77 @@ describe("malformed bytes", () => {
 
   test("another magic", () => refused(new Writer().raw(0x52, 0x42, 0x43, 0x32).done(), /RBC1/));
   test("nothing at all", () => refused(new Uint8Array(), /the chunk ends/));
-  test("more entries than bytes", () => refused(head().unsigned(10 ** 12).raw(1, 0, 0).done(), /car entries/));
-  test("a varint without an end", () => refused(head().raw(...Array(11).fill(0xff)).done(), /more than 10 bytes/));
+  test("more entries than bytes", () =>
+    refused(
+      head()
+        .unsigned(10 ** 12)
+        .raw(1, 0, 0)
+        .done(),
+      /car entries/,
+    ));
+  test("a varint without an end", () =>
+    refused(
+      head()
+        .raw(...Array(11).fill(0xff))
+        .done(),
+      /more than 10 bytes/,
+    ));
   test("a varint of more than 64 bits", () =>
     refused(head().raw(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f).done(), /64 bits/));
   test("a predictor that is not known", () => refused(head().raw(1, 1, 3, 0, 0).done(), /predictor 3/));
   test("a predictor of channels that is not known", () =>
-    refused(head().raw(1, 1, 0, 0, 0, 0, 1, 0, 0, 4).raw(...Array(20).fill(0)).done(), /rpm: predictor 4/));
-  test("a unit of no time", () => refused(head().raw(0, 0).raw(...Array(20).fill(0)).done(), /car unit/));
+    refused(
+      head()
+        .raw(1, 1, 0, 0, 0, 0, 1, 0, 0, 4)
+        .raw(...Array(20).fill(0))
+        .done(),
+      /rpm: predictor 4/,
+    ));
+  test("a unit of no time", () =>
+    refused(
+      head()
+        .raw(0, 0)
+        .raw(...Array(20).fill(0))
+        .done(),
+      /car unit/,
+    ));
   test("more drivers than bytes", () => refused(head().raw(0, 1, 0, 0).unsigned(200).raw(0, 0).done(), /car drivers/));
   test("a driver twice", () =>
-    refused(head().raw(0, 1, 0, 0, 2, 5, 0, 5, 0).raw(...Array(40).fill(0)).done(), /twice/));
+    refused(
+      head()
+        .raw(0, 1, 0, 0, 2, 5, 0, 5, 0)
+        .raw(...Array(40).fill(0))
+        .done(),
+      /twice/,
+    ));
   test("runs that do not add up", () =>
-    refused(head().raw(2, 1, 0, 0, 0, 0, 0, 0, 1, 0, 2, 1, 0).raw(...Array(30).fill(0)).done(), /add up to 1/));
+    refused(
+      head()
+        .raw(2, 1, 0, 0, 0, 0, 0, 0, 1, 0, 2, 1, 0)
+        .raw(...Array(30).fill(0))
+        .done(),
+      /add up to 1/,
+    ));
   test("a run longer than the stream", () =>
-    refused(head().raw(1, 1, 0, 0, 0, 0, 1, 0, 1, 9).raw(...Array(30).fill(0)).done(), /car run/));
-  test("samples that cannot fit", () => refused(head().raw(2, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0).done(), /cannot fit/));
+    refused(
+      head()
+        .raw(1, 1, 0, 0, 0, 0, 1, 0, 1, 9)
+        .raw(...Array(30).fill(0))
+        .done(),
+      /car run/,
+    ));
+  test("samples that cannot fit", () =>
+    refused(head().raw(2, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0).done(), /cannot fit/));
   test("a value out of its range", () => {
     const bytes = head().raw(1, 1, 0, 0, 0, 0, 1, 0, 0);
-    refused(bytes.raw(0).signed(-1).raw(...Array(20).fill(0)).done(), /car rpm: -1/);
+    refused(
+      bytes
+        .raw(0)
+        .signed(-1)
+        .raw(...Array(20).fill(0))
+        .done(),
+      /car rpm: -1/,
+    );
   });
   test("bytes that follow", () => {
     const bytes = head().raw(0, 1, 0, 0, 0).raw(0, 1, 0, 0, 0).raw(9);
@@ -194,7 +251,8 @@ describe("malformed bytes", () => {
       const { bytes } = chunkOf(seed);
       for (let change = 0; change < 10; change++) {
         const mutated = Uint8Array.from(bytes);
-        for (let k = 0; k < 1 + next() * 3; k++) mutated[Math.floor(next() * mutated.length)] = Math.floor(next() * 256);
+        for (let k = 0; k < 1 + next() * 3; k++)
+          mutated[Math.floor(next() * mutated.length)] = Math.floor(next() * 256);
         try {
           const raw = decodeRaw(mutated, ORIGIN);
           expect(raw.car.t.length + raw.position.t.length).toBeLessThanOrEqual(mutated.length);

@@ -54,7 +54,8 @@ describe("a link", () => {
 test("team colours can be read on either ground, and stay as they are where they could", () => {
   for (const colour of ["FF8000", "F5F5F5", "000000", "3671C6", "B6BABD", "nonsense"]) {
     for (const ground of ["#ffffff", "#14181e"]) {
-      for (const least of [3, 4.5]) expect(contrast(readable(colour, ground, least), ground)).toBeGreaterThanOrEqual(least);
+      for (const least of [3, 4.5])
+        expect(contrast(readable(colour, ground, least), ground)).toBeGreaterThanOrEqual(least);
     }
   }
   expect(readable("3671C6", "#ffffff", 3)).toBe("#3671c6");

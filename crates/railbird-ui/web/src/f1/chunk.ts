@@ -375,13 +375,7 @@ class Reader {
   }
 
   /** The same in 64-bit arithmetic, for the rare column with a moment far from the session. */
-  private wideTimeColumn(
-    what: string,
-    predictor: number,
-    unit: bigint,
-    offset: bigint,
-    out: Moments,
-  ): Moments {
+  private wideTimeColumn(what: string, predictor: number, unit: bigint, offset: bigint, out: Moments): Moments {
     const wide = new BigInt64Array(out.t.length);
     out.wide = wide;
     let last = 0n;

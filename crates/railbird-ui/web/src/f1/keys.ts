@@ -10,7 +10,9 @@ function takesKeys(target: EventTarget | null, key: string): boolean {
   if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement) return true;
   if (target instanceof HTMLSelectElement) return true;
   // Space and Enter press a button that has the focus.
-  return (target instanceof HTMLButtonElement || target instanceof HTMLAnchorElement) && (key === " " || key === "Enter");
+  return (
+    (target instanceof HTMLButtonElement || target instanceof HTMLAnchorElement) && (key === " " || key === "Enter")
+  );
 }
 
 /** Handles a key; true where it did something. */

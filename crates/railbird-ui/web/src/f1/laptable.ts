@@ -41,7 +41,8 @@ export function lapTable(events: Events, driver: number, t: number): LapLine[] {
   };
   const rows = countUntil(laps.t, t);
   for (let row = 0; row < rows; row++) {
-    if (laps.driver[row] === driver) put(line(laps.lap[row] as number), laps.field[row] as string, laps.value[row] ?? null);
+    if (laps.driver[row] === driver)
+      put(line(laps.lap[row] as number), laps.field[row] as string, laps.value[row] ?? null);
   }
   // The set that was on when the lap was completed.
   const crossed = countUntil(crossings.t, t);

@@ -30,10 +30,7 @@ export interface PartRow {
 }
 
 /** The table of parts, in the order of the leaderboard. */
-export function partTable(
-  board: BoardRow[],
-  best: (driver: number, part: number) => number | null,
-): PartRow[] {
+export function partTable(board: BoardRow[], best: (driver: number, part: number) => number | null): PartRow[] {
   return board.map(({ driver, position }) => ({
     driver,
     position,

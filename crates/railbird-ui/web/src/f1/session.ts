@@ -331,4 +331,3 @@ function marksOf(manifest: Manifest, events: Events): Mark[] {
   });
   return marks.sort((a, b) => a.t - b.t);
 }
-

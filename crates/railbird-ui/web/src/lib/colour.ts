@@ -29,7 +29,8 @@ export function contrast(a: string, b: string): number {
   return (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
 }
 
-const text = (colour: Rgb): string => `#${colour.map((value) => Math.round(value).toString(16).padStart(2, "0")).join("")}`;
+const text = (colour: Rgb): string =>
+  `#${colour.map((value) => Math.round(value).toString(16).padStart(2, "0")).join("")}`;
 
 /** `colour`, moved no further than needed to reach `least` contrast on `ground`. */
 export function readable(colour: string, ground: string, least: number): string {

@@ -55,5 +55,10 @@ export function offsetMs(text: string | null): number {
 export function date(iso: string | null): string {
   const time = Date.parse(iso ?? "");
   if (Number.isNaN(time)) return "";
-  return new Date(time).toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+  return new Date(time).toLocaleDateString("en-GB", {
+    day: "numeric",
+    month: "long",
+    year: "numeric",
+    timeZone: "UTC",
+  });
 }
