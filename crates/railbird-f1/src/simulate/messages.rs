@@ -47,7 +47,7 @@ pub(super) fn write(
     if race {
         control.say(12.0, Object::new().text("Category", "Drs").text("Status", "DISABLED"), "DRS DISABLED");
     }
-    control.say(15.0, Object::new().text("Category", "Other"), "RISK OF RAIN FOR F1 SESSION IS 0%");
+    control.say(15.0, Object::new().text("Category", "Other"), "RISK OF RAIN FOR F1 SESSION IS 40%");
     for happening in &outcome.happenings {
         let at = whole_ms(happening.at);
         let flag = |flag: &str| Object::new().text("Category", "Flag").text("Flag", flag).text("Scope", "Track");
@@ -156,11 +156,16 @@ pub(super) fn write_session(
         ground += random.range(-0.3, 0.28);
         wind += random.range(-25.0, 25.0);
         humidity += random.range(-0.6, 0.6);
+        // A drizzle in the second half: it cools the ground, and slicks stay on.
+        let drizzle = (0.58..0.70).contains(&(at / end));
+        if drizzle {
+            (ground, humidity) = (ground - 0.5, humidity + 0.9);
+        }
         let weather = Object::new()
             .text("AirTemp", &format!("{air:.1}"))
             .text("Humidity", &format!("{humidity:.1}"))
             .text("Pressure", &format!("{:.1}", 1009.0 + random.range(-0.2, 0.2)))
-            .text("Rainfall", "0")
+            .text("Rainfall", if drizzle { "1" } else { "0" })
             .text("TrackTemp", &format!("{ground:.1}"))
             .text("WindDirection", &format!("{}", (wind as i64).rem_euclid(360)))
             .text("WindSpeed", &format!("{:.1}", random.range(0.4, 3.4)));

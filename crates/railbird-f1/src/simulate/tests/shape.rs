@@ -88,6 +88,16 @@ fn sample_records_name_every_car_and_every_channel() {
 }
 
 #[test]
+fn weather_comes_every_minute_and_it_drizzles_for_a_while() {
+    let weather = records(&simulate(&full()), "WeatherData");
+    let rain: Vec<&str> = weather.iter().map(|(_, record)| record["Rainfall"].as_str().unwrap()).collect();
+    assert!(rain.contains(&"1") && rain.first() == Some(&"0") && rain.last() == Some(&"0"), "{rain:?}");
+    for pair in weather.windows(2) {
+        assert!((59_900..60_100).contains(&(pair[1].0 - pair[0].0)));
+    }
+}
+
+#[test]
 fn statistics_are_near_a_real_recording() {
     let archive = simulate(&full());
     let simulated = statistics(&archive.files);
