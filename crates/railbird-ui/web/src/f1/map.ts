@@ -359,12 +359,12 @@ export class TrackView {
     if (x < -20 || y < -20 || x > this.width + 20 || y > this.height + 20) return;
     const [width, height] = [car.code.length * 8 + 5, 14];
     const before = this.sides.get(car.driver) ?? 0;
-    for (let k = 0; k < 4; k++) {
-      // The side of the frame before comes first, so that labels do not flicker.
+    // The side of the frame before comes first, so that labels do not flicker; a chosen car is named in any case.
+    for (let k = 0; k < (car.chosen ? 5 : 4); k++) {
       const side = (before + k) % 4;
       const left = side === 0 ? x + 10 : side === 1 ? x - 10 - width : x - width / 2;
       const above = side === 2 ? y - 12 - height : side === 3 ? y + 12 : y - height / 2;
-      if (!this.isFree(left, above, width, height) && !car.chosen) continue;
+      if (k < 4 && !this.isFree(left, above, width, height)) continue;
       this.sides.set(car.driver, side);
       this.boxes.push(left, above, left + width, above + height);
       context.globalAlpha = 0.82;
