@@ -64,6 +64,9 @@ pub struct Limits {
     pub request_deadline: Duration,
     /// Time that a connection may refuse to take bytes before it is closed.
     pub write_stall_max: Duration,
+    /// Bytes of a connection that the system holds before it has sent them (on Linux). A viewer that takes frames too
+    /// slowly is at most so far behind: what would queue in the system is skipped instead.
+    pub unsent_bytes_max: u32,
     /// Time for open requests and sockets to finish at shutdown.
     pub grace: Duration,
     /// Calls computed at once on blocking threads.
@@ -109,6 +112,7 @@ impl Default for Limits {
             header_deadline: Duration::from_secs(30),
             request_deadline: Duration::from_secs(60),
             write_stall_max: Duration::from_secs(30),
+            unsent_bytes_max: 64 << 10,
             grace: Duration::from_secs(10),
             blocking_threads: 4,
             blocking_queue_max: 256,
@@ -134,6 +138,7 @@ impl Limits {
         let bounds = [
             ("connections_max", self.connections_max),
             ("sockets_max", self.sockets_max),
+            ("unsent_bytes_max", self.unsent_bytes_max as usize),
             ("headers_max", self.headers_max),
             ("blocking_threads", self.blocking_threads),
             ("encode_threads", self.encode_threads),

@@ -7,6 +7,7 @@ use std::{
 
 use axum::{extract::Request, http::StatusCode, response::Response};
 use railbird_publish::{Call, Cost, Method, Reply, Route};
+use tracing::Instrument as _;
 
 use crate::{
     app::App,
@@ -30,7 +31,7 @@ impl Endpoint {
         let began = Began::of(&request);
         let deadline = self.app.config.limits.request_deadline;
         // Its timer is set only where the answer has something to wait for.
-        let answered = tokio::time::timeout(deadline, self.answer(request)).await.unwrap_or_else(|_| {
+        let answered = tokio::time::timeout(deadline, self.answer(request, began)).await.unwrap_or_else(|_| {
             self.app.counts.deadline_missed.add(1);
             let message = format!("no answer within {} s; try again", deadline.as_secs_f64());
             Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, message))
@@ -39,7 +40,7 @@ impl Endpoint {
         self.app.done(&self.metrics, self.route.path, began, response)
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, Refused> {
+    async fn answer(&self, request: Request, began: Began) -> Result<Response, Refused> {
         let limits = &self.app.config.limits;
         let (mut parts, body) = request.into_parts();
         let wants = Wants::of(&parts.headers);
@@ -55,7 +56,9 @@ impl Endpoint {
                 Cost::Quick => unwinding(|| (self.route.answer)(call))?,
                 Cost::Blocking => {
                     let answer = Arc::clone(&self.route.answer);
-                    self.app.pool.run(move || answer(call)).await?
+                    // What the field logs says which request it belongs to.
+                    let span = tracing::info_span!("request", id = began.id, route = self.route.path);
+                    self.app.pool.run(move || answer(call)).instrument(span).await?
                 }
             }?,
         };

@@ -3,6 +3,9 @@
 //! A frame that is asked for again while it is being encoded is waited for, not encoded twice. Encoding happens on a
 //! bounded number of blocking threads that drain one bounded queue: a burst of frames costs one hop between threads, not
 //! one each. What nobody waits for any more when its turn comes is not encoded.
+//!
+//! Written by hand, as moka admits by frequency (the newest frame could be turned away while all clients want it) and
+//! evicts a little later (its bound does not hold at every moment).
 
 use std::{
     cell::RefCell,

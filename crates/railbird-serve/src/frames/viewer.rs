@@ -12,7 +12,7 @@ use std::{
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use futures_util::{SinkExt as _, StreamExt as _};
-use railbird_publish::FrameSource;
+use railbird_publish::{FrameSource, Refusal, RefusalKind};
 use tokio::{
     sync::oneshot,
     time::{Instant, sleep_until, timeout},
@@ -78,6 +78,10 @@ enum Event {
     Encoded(Encoded),
     Ping,
     Stopping,
+}
+
+fn unfinished() -> Refusal {
+    Refusal { kind: RefusalKind::Broken, message: "frame: was not finished".to_owned() }
 }
 
 impl Viewer {
@@ -161,8 +165,8 @@ impl Viewer {
             biased;
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => Event::Stopping,
             event = io => event,
-            Ok(encoded) = async { match encoding { Some(encoding) => encoding.await, None => pending().await } } => {
-                Event::Encoded(encoded)
+            encoded = async { match encoding { Some(encoding) => encoding.await, None => pending().await } } => {
+                Event::Encoded(encoded.unwrap_or_else(|_| Err(unfinished())))
             }
             () = async { match due { Some(due) => sleep_until(due).await, None => pending().await } } => Event::Due,
             () = sleep_until(self.ping_at) => Event::Ping,

@@ -178,8 +178,8 @@ async fn storms_of_seeks_stay_within_the_bound() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_slows_nobody_and_loses_only_its_own_frames() {
-    // Larger than all buffers between: the slow client's socket is full after a few frames.
-    let film = Film::new(100, 400_000);
+    // 4 MB in all, which the system would gladly queue; it is told not to, so the slow client is behind at once.
+    let film = Film::new(100, 40_000);
     let world = world_of(Arc::clone(&film), |_| {}).await;
     let mut slow = world.socket("?fps=50").await;
     hello(&mut slow).await;
@@ -202,7 +202,7 @@ async fn a_client_that_does_not_read_slows_nobody_and_loses_only_its_own_frames(
     while seen.last() != Some(&99) {
         seen.push(frame(&mut slow).await.0);
     }
-    assert!(seen.len() < 95, "{}", seen.len());
+    assert!(seen.len() < 60, "{}", seen.len());
     assert!(world.metric("railbird_frames_dropped_total").await >= (100 - seen.len()) as f64);
 }
 
