@@ -9,7 +9,9 @@
 //! Before the centreline is known, in sessions other than races, and for cars without positions, only official data count.
 
 mod crossings;
+mod official;
 mod progress;
+mod road;
 mod survey;
 
 use railbird_timeline::Ts;
@@ -23,18 +25,12 @@ use crate::event::{DriverId, PositionSample, SessionStatus, SessionTime, TrackFl
 use crate::geometry::Centreline;
 use crate::log::{CarStatus, CrossingRow, Logs, OrderRow};
 
-/// How far a car's last sample may lie before the moment at which cars are compared, ns.
-const AGE_NS_MAX: i64 = 600_000_000;
-/// A car whose count of laps and distance differ by more than this does not gain places by distance, laps.
-const COUNT_LATE_LAPS: f64 = 1.6;
 /// Lap time until one is known, ns.
 const LAP_NS: i64 = 100_000_000_000;
 /// How much later than usual a sample may arrive, or how much sooner, for its time to be believed, ns.
 const CLOCK_NS_MAX: u64 = 600_000_000_000;
 /// So many samples in a row that agree on another time are right, and what was before them was wrong.
 const CLOCKS_MAX: u16 = 400;
-/// Most pairs of cars that an official Position is held for at once.
-const HOLDS_MAX: usize = 256;
 
 #[derive(Debug)]
 struct Car {
@@ -378,181 +374,6 @@ impl OrderFold {
         }
     }
 
-    /// Places before the start: the grid, or what stands in for it.
-    fn line_up(&mut self) {
-        self.ranked = true;
-        if self.started && self.race {
-            return;
-        }
-        let race = self.race;
-        let cars = &self.cars;
-        self.list.sort_by_key(|driver| {
-            let car = &cars[usize::from(*driver)];
-            let place = if race { car.grid.or(car.official) } else { car.official };
-            (place.or(car.grid).or(car.screen_line).unwrap_or(u8::MAX), *driver)
-        });
-    }
-
-    fn settle_officials(&mut self, at: SessionTime) {
-        if self.named.is_empty() {
-            return;
-        }
-        let mut named = std::mem::take(&mut self.named);
-        named.sort_by_key(|named| (self.cars[usize::from(named.driver)].official, named.driver));
-        let whole = self.is_permutation();
-        if !self.started && self.race || (self.line.is_none() || !self.race) && whole {
-            self.started_or_line_up();
-        } else {
-            let mut old = [0; 256];
-            self.places(&mut old);
-            let until = self.utc(at).map_or(i64::MIN, |utc| utc + Self::OFFICIAL_HOLD_NS);
-            if whole && named.iter().all(|named| !named.counted && named.before.is_some()) {
-                self.exchange(&named);
-            } else {
-                self.insert(&named);
-            }
-            self.hold(&named, &old, until);
-        }
-        named.clear();
-        self.named = named;
-    }
-
-    /// Every car in its official place.
-    fn started_or_line_up(&mut self) {
-        if !self.started {
-            return self.line_up();
-        }
-        let cars = &self.cars;
-        self.list.sort_by_key(|driver| cars[usize::from(*driver)].official);
-    }
-
-    /// Whether the official Positions are one for each car, none twice.
-    fn is_permutation(&self) -> bool {
-        let mut seen = [false; 256];
-        self.cars.iter().all(|car| {
-            car.official.is_some_and(|place| {
-                (1..=self.cars.len()).contains(&usize::from(place))
-                    && !std::mem::replace(&mut seen[usize::from(place)], true)
-            })
-        })
-    }
-
-    fn places(&self, places: &mut [u8; 256]) {
-        for (place, driver) in self.list.iter().enumerate() {
-            places[usize::from(*driver)] = place as u8;
-        }
-    }
-
-    /// Puts each named car into its official place and moves the others up or down: right where the source names places
-    /// one by one as cars cross the line.
-    fn insert(&mut self, named: &[Named]) {
-        self.list.retain(|driver| named.iter().all(|named| named.driver != *driver));
-        let mut last = None;
-        for driver in named.iter().map(|named| named.driver).filter(|driver| last.replace(*driver) != Some(*driver)) {
-            let place = self.cars[usize::from(driver)].official.unwrap_or(u8::MAX);
-            self.list.insert(usize::from(place.max(1) - 1).min(self.list.len()), driver);
-        }
-    }
-
-    /// Exchanges only the cars whose official order changed, so that what distances have said of others since stands.
-    fn exchange(&mut self, named: &[Named]) {
-        let before = |driver: u8, cars: &[Car]| {
-            let old = named.iter().find(|named| named.driver == driver).and_then(|named| named.before);
-            old.or(cars[usize::from(driver)].official)
-        };
-        for Named { driver: ahead, .. } in named {
-            for behind in 0..self.cars.len() as u8 {
-                let now = self.cars[usize::from(*ahead)].official < self.cars[usize::from(behind)].official;
-                if now && before(*ahead, &self.cars) > before(behind, &self.cars) {
-                    self.put_ahead(*ahead, behind);
-                }
-            }
-        }
-    }
-
-    /// Puts `ahead` before `behind`; cars in between stay before or after both as their official places say.
-    fn put_ahead(&mut self, ahead: u8, behind: u8) {
-        let place = |driver: u8| self.list.iter().position(|other| *other == driver);
-        let (Some(from), Some(to)) = (place(ahead), place(behind)) else { return };
-        if from < to {
-            return;
-        }
-        let official = self.cars[usize::from(ahead)].official;
-        let segment = &mut self.list[to..=from];
-        // Stable by three kinds: what stays before both, the two in their new order, what stays after both.
-        segment.rotate_right(1);
-        let mut passed = 1;
-        for index in 1..segment.len() {
-            let driver = segment[index];
-            if driver != behind && self.cars[usize::from(driver)].official < official {
-                segment[passed - 1..=index].rotate_right(1);
-                passed += 1;
-            }
-        }
-    }
-
-    /// Notes which pairs official data have just set against what stood.
-    fn hold(&mut self, named: &[Named], old: &[u8; 256], until: i64) {
-        if self.line.is_none() {
-            return;
-        }
-        let mut new = [0; 256];
-        self.places(&mut new);
-        for Named { driver, .. } in named {
-            for other in 0..self.cars.len() as u8 {
-                let (d, o) = (usize::from(*driver), usize::from(other));
-                if d == o || (old[d] < old[o]) == (new[d] < new[o]) {
-                    continue;
-                }
-                if self.holds.len() == HOLDS_MAX {
-                    self.holds.remove(0);
-                }
-                let (ahead, behind) = if new[d] < new[o] { (*driver, other) } else { (other, *driver) };
-                self.holds.push(Hold { ahead, behind, until });
-            }
-        }
-    }
-
-    /// Compares the cars by distance at the moment `now`, UTC ns, and moves up those that lead clearly.
-    fn compare(&mut self, now: i64) {
-        let (Some((_, line)), true) = (&self.line, self.race && self.started && !self.red && !self.aborted) else {
-            return;
-        };
-        let length_m = line.length_m();
-        self.holds.retain(|hold| hold.until >= now);
-        for index in 1..self.list.len() {
-            let driver = self.list[index];
-            let car = &self.cars[usize::from(driver)];
-            let Some(way_m) = active(car, now, length_m) else {
-                self.cars[usize::from(driver)].leading = 0;
-                continue;
-            };
-            let in_lane = car.status == CarStatus::PitLane;
-            let (mut leading, mut target) = (0, index);
-            for place in (0..index).rev() {
-                let other = self.list[place];
-                let rival = &self.cars[usize::from(other)];
-                if in_lane && rival.status == CarStatus::OnTrack {
-                    break;
-                }
-                let Some((other_m, running)) = passive(rival, now) else { continue };
-                let lead_m = way_m - other_m;
-                if lead_m > Self::LEAD_M {
-                    leading |= 1 << (other % 64);
-                    let again = car.leading >> (other % 64) & 1 == 1;
-                    let held = self.holds.iter().any(|hold| (hold.ahead, hold.behind) == (other, driver));
-                    if (again || lead_m > Self::CLEAR_LEAD_M) && !held {
-                        target = place;
-                    }
-                } else if running {
-                    break;
-                }
-            }
-            self.cars[usize::from(driver)].leading = leading;
-            self.list[target..=index].rotate_right(1);
-        }
-    }
-
     fn settle_crossings(&mut self, at: SessionTime, logs: &mut Logs) {
         let Self { cars, gaps, crossings, line, race, .. } = self;
         let most = cars.iter().map(|car| car.laps).max().unwrap_or(0);
@@ -581,24 +402,6 @@ impl OrderFold {
             }
         });
         self.gaps.measure(at, now, line.length_m(), order, logs);
-    }
-}
-
-/// Way of a car that may gain places by its distance at `now`, m.
-fn active(car: &Car, now: i64, length_m: f64) -> Option<f64> {
-    let runs = matches!(car.status, CarStatus::OnTrack | CarStatus::PitLane);
-    let way_m = car.progress.at(now, AGE_NS_MAX).filter(|_| runs)?;
-    let uncounted = way_m / length_m - f64::from(car.laps);
-    (-0.2..COUNT_LATE_LAPS).contains(&uncounted).then_some(way_m)
-}
-
-/// What a car must be led by, as a way, m, and whether it is itself running; `None` for one that nobody passes by distance.
-fn passive(car: &Car, now: i64) -> Option<(f64, bool)> {
-    match car.status {
-        CarStatus::OnTrack => car.progress.at(now, AGE_NS_MAX).map(|way_m| (way_m, true)),
-        CarStatus::PitLane => car.progress.at(now, AGE_NS_MAX).map(|way_m| (way_m, false)),
-        CarStatus::Stopped | CarStatus::Retired => car.progress.last().map(|(way_m, _)| (way_m, false)),
-        CarStatus::Grid | CarStatus::Finished => None,
     }
 }
 
