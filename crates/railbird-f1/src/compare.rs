@@ -91,7 +91,9 @@ pub fn compare(session: &Session, laps: &[&Lap], step_m: f64) -> Option<Comparis
         return None;
     }
     let step_m = step_m.max(STEP_M_MIN);
-    let distance_m: Vec<_> = (0..=(length_m / step_m) as usize).map(|place| place as f64 * step_m).collect();
+    let places = (length_m / step_m).ceil() as usize;
+    // The line itself is the last place: there the time lost is the difference of the lap times.
+    let distance_m: Vec<_> = (0..=places).map(|place| (place as f64 * step_m).min(length_m)).collect();
     let mut compared: Vec<ComparedLap> =
         laps.iter().zip(&traces).zip(&axes).map(|((lap, trace), axis)| place(lap, trace, axis, &distance_m)).collect();
     let reference = compared[0].time_s.clone();

@@ -242,11 +242,13 @@ pub enum LapField {
     Compound = 19,
     /// Whether the set was new when fitted.
     FreshTyre = 20,
+    /// Lap time given beside the stint, which is sent for some laps without [`LapField::LapTime`].
+    StintLapTime = 21,
 }
 
 impl LapField {
     /// Every field, with its name in the API.
-    pub const NAMES: [(Self, &str); 21] = [
+    pub const NAMES: [(Self, &str); 22] = [
         (Self::End, "Time"),
         (Self::Start, "LapStartTime"),
         (Self::LapTime, "LapTime"),
@@ -268,6 +270,7 @@ impl LapField {
         (Self::TyreLife, "TyreLife"),
         (Self::Compound, "Compound"),
         (Self::FreshTyre, "FreshTyre"),
+        (Self::StintLapTime, "StintLapTime"),
     ];
 
     /// As in the API.

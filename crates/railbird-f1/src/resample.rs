@@ -38,7 +38,7 @@ pub struct GridColumns {
     pub on_track: Vec<bool>,
 }
 
-/// The grid from lights-out (the start of a session that is no race) to the last sample, `fps` steps a second; `None` where
+/// The grid from lights-out (the start of a session that is no race) to the last sample or line crossing, `fps` steps a second; `None` where
 /// the session never started or has no sample after that.
 ///
 /// # Panics
@@ -52,6 +52,7 @@ pub fn session_grid(session: &Session, fps: u32) -> Option<Grid> {
         .flatten()
         .map(|utc| session.time_of(*utc))
         .max()?;
+    let last = session.logs.crossings.iter().map(|row| row.at).fold(last, Ord::max);
     let period_ns = 1_000_000_000 / i64::from(fps);
     let steps = usize::try_from((last.0 - start.0).div_euclid(period_ns) + 1).ok().filter(|steps| *steps > 0)?;
     Some(Grid { start: start.0, period_ns, steps })

@@ -56,7 +56,7 @@ pub struct Bests {
     pub lap_time_s: Option<f64>,
     /// Best sectors, of whichever lap.
     pub sector_s: [Option<f64>; 3],
-    /// Sum of the best sectors; of the best mini-sectors where the source gives no sectors.
+    /// Sum of the best sectors. Mini-sectors are too short for it: the fastest of many is their noise.
     pub ideal_lap_s: Option<f64>,
     /// Highest speeds at the traps I1, I2, FL and ST, km/h.
     pub speeds: [Option<f64>; 4],
@@ -140,15 +140,7 @@ impl Sectors {
             &table[from..table.partition_point(|lap| lap.driver <= driver)]
         };
         Self {
-            bests: drivers
-                .clone()
-                .filter(|driver| !of_driver(*driver).is_empty())
-                .map(|driver| {
-                    let from = table.partition_point(|lap| lap.driver < driver);
-                    let laps = of_driver(driver);
-                    bests(laps, &sectors[from..from + laps.len()])
-                })
-                .collect(),
+            bests: drivers.clone().map(of_driver).filter(|laps| !laps.is_empty()).map(bests).collect(),
             stints: drivers.clone().flat_map(|driver| stints(of_driver(driver))).collect(),
             pit_stops: drivers.flat_map(|driver| pit_stops(of_driver(driver))).collect(),
             qualifying: qualifying(session, &table, as_of),
@@ -172,28 +164,17 @@ fn row(session: &Session, lap: &Lap) -> SectorRow {
     }
 }
 
-fn bests(laps: &[Lap], rows: &[SectorRow]) -> Bests {
+fn bests(laps: &[Lap]) -> Bests {
     let counting = |lap: &&Lap| !lap.deleted;
     let best = laps.iter().filter(counting).filter_map(|lap| Some((lap.lap_time_ms?, lap.lap_number))).min();
     let sector_ms: [_; 3] =
         std::array::from_fn(|sector| laps.iter().filter(counting).filter_map(|lap| lap.sector_ms[sector]).min());
-    let clean = laps.iter().zip(rows).filter(|(lap, _)| {
-        !lap.deleted
-            && !lap.generated
-            && lap.pit_in_ms.is_none()
-            && lap.pit_out_ms.is_none()
-            && lap.lap_time_ms.is_some()
-    });
-    let parts = clean.map(|(_, row)| &row.mini_sectors_s).fold(Vec::new(), |best: Vec<f64>, times| {
-        if best.is_empty() { times.clone() } else { best.iter().zip(times).map(|(a, b)| a.min(*b)).collect() }
-    });
-    let of_parts = Some(parts.iter().sum::<f64>()).filter(|sum| !parts.is_empty() && sum.is_finite());
     Bests {
         driver: laps[0].code.clone(),
         lap: best.map(|(_, lap)| lap),
         lap_time_s: best.map(|(time, _)| seconds(time)),
         sector_s: sector_ms.map(|time| time.map(seconds)),
-        ideal_lap_s: sector_ms.into_iter().sum::<Option<i64>>().map(seconds).or(of_parts),
+        ideal_lap_s: sector_ms.into_iter().sum::<Option<i64>>().map(seconds),
         speeds: std::array::from_fn(|trap| laps.iter().filter_map(|lap| lap.speeds[trap]).max_by(f64::total_cmp)),
     }
 }

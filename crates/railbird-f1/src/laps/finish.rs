@@ -57,7 +57,7 @@ impl<'a> Known<'a> {
                 .iter()
                 .filter(|row| known(row.known_at))
                 .filter_map(|row| row.count.total)
-                .last(),
+                .next_back(),
         }
     }
 
@@ -132,6 +132,11 @@ impl<'a> Known<'a> {
         }
         agree_with_neighbours(&mut laps);
         self.starts(&mut laps);
+        for lap in &mut laps {
+            // After the ends: a lap time beside the stint may be of the driver's clock and not of the timing loop's.
+            let beside = cells[usize::from(lap.lap_number) - 1][LapField::StintLapTime as usize];
+            lap.lap_time_ms = lap.lap_time_ms.or((!beside.is_nan()).then_some(beside as i64));
+        }
         laps
     }
 
@@ -352,8 +357,8 @@ impl<'a> Known<'a> {
 }
 
 fn has_data(cells: &[f64; FIELDS]) -> bool {
-    use LapField::{LapTime, Sector1, Sector2, Sector3, SpeedFl, SpeedI1, SpeedI2};
-    [LapTime, Sector1, Sector2, Sector3, SpeedI1, SpeedI2, SpeedFl]
+    use LapField::{LapTime, Sector1, Sector2, Sector3, SpeedFl, SpeedI1, SpeedI2, StintLapTime};
+    [LapTime, StintLapTime, Sector1, Sector2, Sector3, SpeedI1, SpeedI2, SpeedFl]
         .into_iter()
         .any(|field| !cells[field as usize].is_nan())
 }

@@ -76,12 +76,7 @@ struct Exit {
 }
 
 /// What was published last of each field, NaN before.
-#[derive(Debug, Clone)]
-struct Cells {
-    values: [f64; FIELDS],
-    /// Whether the lap time is from `TimingData`, which `TimingAppData` does not override.
-    timed: bool,
-}
+type Cells = [f64; FIELDS];
 
 const FIELDS: usize = LapField::NAMES.len();
 const SECTORS: [(LapField, LapField); 3] = [
@@ -146,7 +141,7 @@ impl Car {
 
     fn cell(&self, lap: u16, field: LapField) -> f64 {
         let cells = usize::from(lap).checked_sub(1).and_then(|index| self.laps.get(index));
-        cells.map_or(f64::NAN, |cells| cells.values[field as usize])
+        cells.map_or(f64::NAN, |cells| cells[field as usize])
     }
 
     fn has_data(&self, lap: u16) -> bool {
@@ -423,9 +418,6 @@ impl Writer<'_> {
 
     fn lap_time(&mut self, lap: u16, time: f64) {
         self.publish(lap, LapField::LapTime, time);
-        if let Some(cells) = self.cells(lap) {
-            cells.timed = true;
-        }
         if self.car.best_without_lap == Some(time) {
             self.car.best_without_lap = None;
             self.personal_best(lap, time);
@@ -461,9 +453,7 @@ impl Writer<'_> {
     fn app(&mut self, app: &AppDelta, pits_seen: bool) {
         for (index, stint) in &app.stints {
             if let (Some(time), Some(lap)) = (stint.lap_time_ms, stint.lap_number.filter(|lap| *lap <= LAPS_MAX)) {
-                if self.cells(lap).is_some_and(|cells| !cells.timed) {
-                    self.publish(lap, LapField::LapTime, f64::from(time));
-                }
+                self.publish(lap, LapField::StintLapTime, f64::from(time));
             }
             let counted = self.car.count.map(|_| self.car.lap());
             let Some(first) = self.car.tyres.apply(*index, stint, counted, pits_seen) else { continue };
@@ -497,7 +487,7 @@ impl Writer<'_> {
             return None;
         }
         if self.car.laps.len() < usize::from(lap) {
-            self.car.laps.resize(usize::from(lap), Cells { values: [f64::NAN; FIELDS], timed: false });
+            self.car.laps.resize(usize::from(lap), [f64::NAN; FIELDS]);
         }
         Some(&mut self.car.laps[usize::from(lap) - 1])
     }
@@ -508,7 +498,7 @@ impl Writer<'_> {
             return;
         }
         let Some(cells) = self.cells(lap) else { return };
-        let cell = &mut cells.values[field as usize];
+        let cell = &mut cells[field as usize];
         if *cell == value {
             return;
         }

@@ -14,16 +14,28 @@ const NS_A_MS: i64 = 1_000_000;
 const EDGE_ROWS: usize = 32;
 /// How far the last piece of a spline is trusted beyond its last sample, s; the value there is held on.
 const BEYOND_S_MAX: f64 = 1.0;
+/// How far apart the first two positions of a car that stands may be, 1/10 m.
+const STANDS_UNITS_MAX: u32 = 10;
+/// From here on a car moves, km/h.
+const MOVING_KMH: u16 = 30;
+/// Fewest moving cars by which a record is judged.
+const MOVING_CARS_MIN: usize = 5;
 
 /// Memory of a merge, for the next one.
 #[derive(Debug, Default)]
 pub(super) struct Merger {
+    /// Car samples that are drawn through.
+    car_rows: Vec<usize>,
+    /// Positions that are drawn through.
+    position_rows: Vec<usize>,
     car_times: Vec<i64>,
     position_times: Vec<i64>,
     rows: Vec<Row>,
     places: Spline<3>,
     distances: Spline<1>,
     edge: Spline<4>,
+    /// Rows before the first sample of each stream: car, position.
+    leading: [usize; 2],
     /// Distance at each car sample, m.
     driven: Vec<f64>,
 }
@@ -59,7 +71,16 @@ impl Merger {
             (from < to).then(|| from.saturating_sub(1)..(to + 1).min(utc.len()))
         };
         let (Some(car), Some(position)) = (cut(&columns.car.utc), cut(&columns.position.utc)) else { return };
-        let slices = Slices { columns, car, position };
+        // The recording begins with a car that stands, as on the grid: it stood there before, too.
+        let places = &columns.position;
+        let near = |axis: &[i32]| axis[0].abs_diff(axis[1]) <= STANDS_UNITS_MAX;
+        let stands = car.start == 0
+            && position.start == 0
+            && places.len() > 1
+            && columns.car.speed[0] == 0
+            && near(&places.x)
+            && near(&places.y);
+        let slices = Slices { columns, car, position, stands };
         self.merge(session, &slices, span.start.0, curve, out);
         for edge in [span.start.0, span.end.0] {
             self.insert_edge(edge, curve, out);
@@ -78,7 +99,7 @@ impl Merger {
     pub(super) fn whole(&mut self, session: &Session, driver: DriverId, curve: Curve, out: &mut Telemetry) {
         out.clear(SessionTime(0), session.origin);
         let Some(columns) = session.columns.get(driver.index()) else { return };
-        let slices = Slices { columns, car: 0..columns.car.len(), position: 0..columns.position.len() };
+        let slices = Slices { columns, car: 0..columns.car.len(), position: 0..columns.position.len(), stands: false };
         if slices.car.is_empty() || slices.position.is_empty() {
             return;
         }
@@ -90,58 +111,68 @@ impl Merger {
 
     fn merge(&mut self, session: &Session, slices: &Slices<'_>, start: i64, curve: Curve, out: &mut Telemetry) {
         let (car, position) = (&slices.columns.car, &slices.columns.position);
-        clock(session, &car.utc[slices.car.clone()], &mut self.car_times);
-        clock(session, &position.utc[slices.position.clone()], &mut self.position_times);
+        self.car_rows.clear();
+        self.car_rows.extend(slices.car.clone().filter(|row| !repeats(session, car, *row)));
+        clock(session, self.car_rows.iter().map(|row| car.utc[*row]), &mut self.car_times);
+        self.position_rows.clear();
+        self.position_rows.extend(slices.position.clone());
+        clock(session, self.position_rows.iter().map(|row| position.utc[*row]), &mut self.position_times);
+        if self.car_rows.is_empty() {
+            return;
+        }
+        if slices.stands {
+            stand_before(start, &mut self.car_times, &mut self.car_rows);
+            stand_before(start, &mut self.position_times, &mut self.position_rows);
+        }
         self.walk(curve);
         let seconds = |time: i64| (time - start) as f64 / 1e9;
 
         let mut driven = 0.0;
         let mut before = 0.0;
         self.driven.clear();
-        self.driven.extend(self.car_times.iter().zip(&car.speed[slices.car.clone()]).map(|(&time, &speed)| {
+        self.driven.extend(self.car_times.iter().zip(&self.car_rows).map(|(&time, &row)| {
             let time = seconds(time);
-            driven += f64::from(speed) / 3.6 * (time - before);
+            driven += f64::from(car.speed[row]) / 3.6 * (time - before);
             before = time;
             driven
         }));
         if curve == Curve::Spline {
             self.distances.fit(self.car_times.iter().map(|&time| seconds(time)), self.driven.iter().map(|&m| [m]));
-            let places =
-                slices.position.clone().map(|row| [position.x[row], position.y[row], position.z[row]].map(f64::from));
+            let places = self
+                .position_rows
+                .iter()
+                .map(|&row| [position.x[row], position.y[row], position.z[row]].map(f64::from));
             self.places.fit(self.position_times.iter().map(|&time| seconds(time)), places);
         }
 
+        let leading = |first: i64| self.rows.partition_point(|row| row.time < first);
+        self.leading = [leading(self.car_times[0]), leading(self.position_times[0])];
         out.reserve(self.rows.len());
         let last = slices.latest();
         for row in &self.rows {
             let time = seconds(row.time);
-            let at = Sample {
-                car: slices.car.start + row.car.row as usize,
-                position: slices.position.start + row.position.row as usize,
-            };
-            let next = Sample {
-                car: at.car + usize::from(row.car.weight > 0.0),
-                position: at.position + usize::from(row.position.weight > 0.0),
-            };
+            let next = |place: &Between| place.row as usize + usize::from(place.weight > 0.0);
+            let (sample, following) = (row.car.row as usize, next(&row.car));
+            let at = Sample { car: self.car_rows[sample], position: self.position_rows[row.position.row as usize] };
+            let after = Sample { car: self.car_rows[following], position: self.position_rows[next(&row.position)] };
             out.time.push(SessionTime(row.time));
             out.source.push(row.source);
-            out.push_car(car, at.car, next.car, row.car.weight);
+            out.push_car(car, at.car, after.car, row.car.weight);
             out.on_track.push(position.on_track[at.position]);
             let drawn = match curve {
                 Curve::Spline => self.drawn(row, time),
                 Curve::Line => {
                     let places = |row: usize| [position.x[row], position.y[row], position.z[row]].map(f64::from);
-                    let (a, b) = (places(at.position), places(next.position));
-                    let driven = |row: usize| self.driven[row - slices.car.start];
+                    let (a, b) = (places(at.position), places(after.position));
                     let [x, y, z] = std::array::from_fn(|axis| mix(a[axis], b[axis], row.position.weight));
-                    [x, y, z, mix(driven(at.car), driven(next.car), row.car.weight)]
+                    [x, y, z, mix(self.driven[sample], self.driven[following], row.car.weight)]
                 }
             };
-            let known = position.is_known(at.position) && position.is_known(next.position);
+            let known = position.is_known(at.position) && position.is_known(after.position);
             out.push_place(drawn, known);
             out.known_at.push(match curve {
                 Curve::Spline => last,
-                Curve::Line => car.known_at[next.car].max(position.known_at[next.position]),
+                Curve::Line => car.known_at[after.car].max(position.known_at[after.position]),
             });
         }
         let driven = self.driven.last().copied().unwrap_or(f64::NAN);
@@ -201,16 +232,16 @@ impl Merger {
         let (a, b) = (place(before), place(after));
         let drawn = match curve {
             Curve::Line => std::array::from_fn(|axis| mix(a[axis], b[axis], weight)),
-            Curve::Spline if index == 0 => a,
             Curve::Spline => {
-                let window = before.saturating_sub(EDGE_ROWS)..(after + EDGE_ROWS).min(out.time.len());
-                let seconds = |time: i64| (time - edge) as f64 / 1e9;
-                self.edge.fit(window.clone().map(|row| seconds(out.time[row].0)), window.clone().map(place));
-                let (_, last) = self.edge.ends();
-                self.edge.at(before - window.start, 0f64.min(last + BEYOND_S_MAX))
+                let [car, position] = self.leading;
+                let [x, y, z, _] = self.drawn_at_edge(edge, position, index, out, a);
+                [x, y, z, self.drawn_at_edge(edge, car, index, out, a)[3]]
             }
         };
-        let scale = out.relative_distance[before] / out.distance[before];
+        let driven = match curve {
+            Curve::Spline => self.driven.last().copied().unwrap_or(f64::NAN),
+            Curve::Line => f64::NAN,
+        };
         out.time.insert(index, SessionTime(edge));
         out.source.insert(index, SampleSource::Interpolated);
         for column in [&mut out.rpm, &mut out.speed, &mut out.throttle] {
@@ -226,10 +257,24 @@ impl Merger {
         out.y.insert(index, y);
         out.z.insert(index, z);
         out.distance.insert(index, distance);
-        out.relative_distance.insert(index, distance * scale);
+        out.relative_distance.insert(index, distance / driven);
         let known = out.track_distance[before] == 0.0 && out.track_distance[after] == 0.0;
         out.track_distance.insert(index, if known { 0.0 } else { f64::NAN });
         out.known_at.insert(index, out.known_at[before].max(out.known_at[after]));
+    }
+
+    /// Splines at an edge through all rows near it, as FastF1 draws them in its second pass; rows before a stream's first
+    /// sample are no part of its spline.
+    fn drawn_at_edge(&mut self, edge: i64, first: usize, index: usize, out: &Telemetry, held: [f64; 4]) -> [f64; 4] {
+        if index <= first {
+            return held;
+        }
+        let window = first.max(index.saturating_sub(EDGE_ROWS))..(index + EDGE_ROWS).min(out.time.len());
+        let seconds = |time: i64| (time - edge) as f64 / 1e9;
+        let place = |row: usize| [out.x[row], out.y[row], out.z[row], out.distance[row]];
+        self.edge.fit(window.clone().map(|row| seconds(out.time[row].0)), window.clone().map(place));
+        let (_, last) = self.edge.ends();
+        self.edge.at(index - 1 - window.start, 0f64.min(last + BEYOND_S_MAX))
     }
 }
 
@@ -238,6 +283,8 @@ struct Slices<'a> {
     columns: &'a Columns,
     car: std::ops::Range<usize>,
     position: std::ops::Range<usize>,
+    /// Whether the car stood before its first sample as it stands in it.
+    stands: bool,
 }
 
 impl Slices<'_> {
@@ -294,12 +341,51 @@ fn session_ns(session: &Session, utc: Ts) -> i64 {
     (ms + i64::from(up)) * NS_A_MS - session.origin.0
 }
 
+/// A sample like the first one before it, as far away as the second one is behind it, where that is before `start`: so the
+/// curve knows that the car stood.
+fn stand_before(start: i64, times: &mut Vec<i64>, rows: &mut Vec<usize>) {
+    if let [first, second, ..] = times[..]
+        && 2 * first - second < start
+    {
+        times.insert(0, 2 * first - second);
+        rows.insert(0, rows[0]);
+    }
+}
+
+/// Whether a sample is of a record that repeats the one before: nearly every car that moves has all channels bit for bit as
+/// before. Such a record measured nothing, and drawing through it would put a step into the speed. One car alone may
+/// well repeat itself.
+fn repeats(session: &Session, car: &CarColumns, row: usize) -> bool {
+    if !repeats_alone(car, row) {
+        return false;
+    }
+    let utc = car.utc[row];
+    let (mut moving, mut repeated) = (0, 0);
+    for other in session.columns.iter().map(|columns| &columns.car) {
+        let Ok(row) = other.utc.binary_search(&utc) else { continue };
+        moving += usize::from(row > 0 && other.speed[row] >= MOVING_KMH);
+        repeated += usize::from(repeats_alone(other, row));
+    }
+    moving >= MOVING_CARS_MIN && repeated * 10 >= moving * 9
+}
+
+fn repeats_alone(car: &CarColumns, row: usize) -> bool {
+    let Some(before) = row.checked_sub(1) else { return false };
+    car.speed[row] >= MOVING_KMH
+        && car.rpm[row] == car.rpm[before]
+        && car.speed[row] == car.speed[before]
+        && car.gear[row] == car.gear[before]
+        && car.throttle[row] == car.throttle[before]
+        && car.brake[row] == car.brake[before]
+        && car.drs[row] == car.drs[before]
+}
+
 /// The clock of a stream; samples that fall into one millisecond stay apart.
-fn clock(session: &Session, utc: &[Ts], times: &mut Vec<i64>) {
+fn clock(session: &Session, utc: impl Iterator<Item = Ts>, times: &mut Vec<i64>) {
     let mut last = i64::MIN;
     times.clear();
-    times.extend(utc.iter().map(|utc| {
-        last = session_ns(session, *utc).max(last.saturating_add(1));
+    times.extend(utc.map(|utc| {
+        last = session_ns(session, utc).max(last.saturating_add(1));
         last
     }));
 }

@@ -64,6 +64,9 @@ impl Tyres {
                 self.fit(index, delta, lap);
             }
             self.of_stint.resize(index + 1, self.sets.len() - 1);
+        } else if self.is_next_set(index, delta) {
+            self.fit(index, delta, lap);
+            self.of_stint[index] = self.sets.len() - 1;
         }
         let set = &mut self.sets[self.of_stint[index]];
         let compound = delta.compound.as_deref().map(compound);
@@ -112,6 +115,17 @@ impl Tyres {
         let stayed_on = delta.tyres_not_changed == Some(true);
         let told = delta.compound.as_deref().map(compound).is_some_and(|compound| compound != 0);
         told && !stayed_on && lap.is_some_and(|lap| lap > last.first_lap + 1)
+    }
+
+    /// The source sometimes describes the next set under the number of the one before.
+    fn is_next_set(&self, index: usize, delta: &StintDelta) -> bool {
+        if index + 1 != self.of_stint.len() {
+            return false;
+        }
+        let after_visit = self.came_in.is_some() && delta.total_laps == Some(0);
+        let continued = self.sets[self.of_stint[index]].stint != index;
+        let taken_for_old = continued && delta.tyres_not_changed == Some(false) && delta.new == Some(true);
+        after_visit || taken_for_old
     }
 
     fn fit(&mut self, index: usize, delta: &StintDelta, lap: Option<u16>) {
@@ -215,6 +229,19 @@ mod tests {
             expect![[r#"
                 4: stint 1 WET life 4 new Some(true)
                 5: stint 2 WET life 5 new Some(true)
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_new_set_may_come_under_the_old_number() {
+        let next = StintDelta { start_laps: None, ..set("MEDIUM", true, 0) };
+        check(
+            &[Stint(0, Some(1), set("INTERMEDIATE", true, 0)), PitIn(33), Stint(0, Some(34), next)],
+            &[33, 34],
+            expect![[r#"
+                33: stint 1 INTERMEDIATE life 33 new Some(true)
+                34: stint 2 MEDIUM life 1 new Some(true)
             "#]],
         );
     }
