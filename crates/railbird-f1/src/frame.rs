@@ -299,6 +299,10 @@ impl FrameSource for Frames {
         &self.version
     }
 
+    fn start_s(&self) -> f64 {
+        self.start.seconds()
+    }
+
     fn frames(&self, rate: u32) -> u64 {
         self.count(rate)
     }

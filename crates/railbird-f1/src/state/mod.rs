@@ -230,12 +230,12 @@ impl State {
         if driver.is_some() {
             return driver;
         }
-        if self.listed {
+        // Safety and medical cars have numbers above 99.
+        if self.listed || number.0 > 99 {
             self.rejected.count("unknown_driver", || format!("car {} at {:.3} s", number.0, at.seconds()));
             return None;
         }
-        // Safety and medical cars have numbers above 99.
-        if number.0 > 99 { None } else { self.introduced(at, number) }
+        self.introduced(at, number)
     }
 
     /// The driver of a number in a stream that may introduce one.
