@@ -180,6 +180,11 @@ impl Writer<'_> {
         if snapshot && line.number_of_laps.is_some_and(|count| count > 1) {
             return self.join(line);
         }
+        if snapshot && line.in_pit == Some(false) && line.pit_out != Some(true) {
+            // On the grid or on its way: the next word of the pits is an entry.
+            self.car.in_pit = Some(false);
+            self.car.has_been_out = true;
+        }
         self.calibrate(line);
         if self.is_behind(line.number_of_laps) {
             return;
@@ -381,8 +386,13 @@ impl Writer<'_> {
         }
         let before: f64 =
             SECTORS[..index].iter().map(|(field, _)| self.car.cell(lap, *field)).filter(|time| !time.is_nan()).sum();
+        if self.car.lasted_less_than(self.at, LATE_NS) {
+            return lap.saturating_sub(1);
+        }
+        // After a late count the current lap seems too short; what the lap before has already is not its own twice.
         let fits = before + time <= self.car.lasted_ms(self.at) + JITTER_MS;
-        if fits && !self.car.lasted_less_than(self.at, LATE_NS) { lap } else { lap.saturating_sub(1) }
+        let known = !self.car.cell(lap.saturating_sub(1), SECTORS[index].0).is_nan();
+        if fits || known { lap } else { lap.saturating_sub(1) }
     }
 
     fn lap_of_time(&self, time: f64, completes: bool) -> Option<u16> {
@@ -432,7 +442,9 @@ impl Writer<'_> {
             return;
         };
         let timed = |lap: &u16| self.car.cell(*lap, LapField::LapTime) == time;
-        match lap.filter(|lap| *lap > 0).or_else(|| (1..=self.car.laps.len() as u16).rev().find(timed)) {
+        // The lap that the source names can be stale; the time itself cannot.
+        let named = lap.filter(|lap| *lap > 0);
+        match (1..=self.car.laps.len() as u16).rev().find(timed).or(named) {
             Some(lap) => self.personal_best(lap, time),
             None => self.car.best_without_lap = Some(time),
         }
@@ -453,6 +465,7 @@ impl Writer<'_> {
     fn app(&mut self, app: &AppDelta, pits_seen: bool) {
         for (index, stint) in &app.stints {
             if let (Some(time), Some(lap)) = (stint.lap_time_ms, stint.lap_number.filter(|lap| *lap <= LAPS_MAX)) {
+                let lap = lap.saturating_sub(self.car.counts_too_many);
                 self.publish(lap, LapField::StintLapTime, f64::from(time));
             }
             let counted = self.car.count.map(|_| self.car.lap());
