@@ -11,13 +11,29 @@ use anyhow::{Context, Result, bail};
 
 use crate::repo::{Repo, have, read, run as run_command};
 
-/// Runs one npm script of the pages; why not, where Node is missing.
-pub(crate) fn npm(repo: &Repo, script: &str) -> Result<Option<String>> {
+/// Checks the types of the pages; why not, where Node is missing.
+pub(crate) fn types(repo: &Repo) -> Result<Option<String>> {
     if let Some(reason) = node_missing() {
         return Ok(Some(reason));
     }
-    install(repo)?;
-    run_command(command(repo, script).env("RAILBIRD_SESSION_DIR", simulate(repo)?.data)).map(|()| None)
+    repo.tested_binary()?;
+    installed(repo)?;
+    run_command(&mut command(repo, "check")).map(|()| None)
+}
+
+/// Runs the unit tests of the pages, the decoder on a session that the engine wrote among them.
+pub(crate) fn unit_tests(repo: &Repo, all: bool) -> Result<Option<String>> {
+    if let Some(reason) = node_missing() {
+        return Ok(Some(reason));
+    }
+    let simulated = simulate(repo)?;
+    installed(repo)?;
+    let mut tests = command(repo, "test");
+    tests.env("RAILBIRD_SESSION_DIR", &simulated.data);
+    if all {
+        tests.env("RAILBIRD_TEST_ALL", "1");
+    }
+    run_command(&mut tests).map(|()| None)
 }
 
 /// Simulates and imports a session, serves it on a free loopback port, and runs the browser tests against it.
@@ -28,8 +44,8 @@ pub(crate) fn run(repo: &Repo, all: bool) -> Result<Option<String>> {
     let Some(browser) = chromium() else {
         return Ok(Some("no Chromium: install it, or name it in RAILBIRD_CHROMIUM".to_owned()));
     };
-    install(repo)?;
     let simulated = simulate(repo)?;
+    installed(repo)?;
     let server = Server::start(&simulated)?;
     let mut tests = command(repo, "e2e");
     tests
@@ -55,13 +71,12 @@ fn node_missing() -> Option<String> {
     Some(format!("{missing} is not installed"))
 }
 
-/// The build script of `railbird-ui` copies the pages and installs their packages.
-fn install(repo: &Repo) -> Result<()> {
-    run_command(&mut repo.cargo(&["build", "--quiet", "--package", "railbird-ui"]))?;
-    if !repo.ui().join("node_modules").is_dir() {
-        bail!("{}: packages of the pages are missing; the build of railbird-ui says why", repo.ui().display());
+/// Whether the build script of `railbird-ui` has copied the pages and installed their packages.
+fn installed(repo: &Repo) -> Result<()> {
+    if repo.ui().join("node_modules").is_dir() {
+        return Ok(());
     }
-    Ok(())
+    bail!("{}: packages of the pages are missing; the build of railbird-ui says why", repo.ui().display());
 }
 
 /// A binary and a data folder with a session that it simulated and imported.
@@ -71,7 +86,7 @@ struct Simulated {
 }
 
 fn simulate(repo: &Repo) -> Result<Simulated> {
-    let binary = repo.binary("dev")?;
+    let binary = repo.tested_binary()?;
     let folder = repo.target.join("xtask");
     let (archive, data) = (folder.join("archive"), folder.join("data"));
     for old in [&archive, &data] {

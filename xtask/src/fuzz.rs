@@ -8,8 +8,7 @@ use crate::repo::{Repo, run as run_command};
 
 /// Runs each entry point over `runs` mutated inputs.
 pub(crate) fn run(repo: &Repo, runs: u32) -> Result<bool> {
-    let mut command =
-        repo.cargo(&["test", "--package", "railbird", "--test", "binary", "fuzz_smoke", "--", "--nocapture"]);
+    let mut command = repo.cargo(&["test", "--workspace", "--test", "binary", "fuzz_smoke", "--", "--nocapture"]);
     command.env("RAILBIRD_FUZZ_RUNS", runs.to_string());
     run_command(&mut command)?;
     Ok(true)

@@ -9,6 +9,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 use cargo_metadata::MetadataCommand;
 
+const BINARY: &str = if cfg!(windows) { "railbird.exe" } else { "railbird" };
+
 /// Where things are, and whether a missing tool is a failure.
 pub(crate) struct Repo {
     /// The project's root.
@@ -67,8 +69,13 @@ impl Repo {
     /// Builds the binary and returns its path.
     pub(crate) fn binary(&self, profile: &str) -> Result<PathBuf> {
         run(&mut self.cargo(&["build", "--package", "railbird", "--profile", profile]))?;
-        let folder = if profile == "dev" { "debug" } else { profile };
-        Ok(self.target.join(folder).join(format!("railbird{}", env::consts::EXE_SUFFIX)))
+        Ok(self.target.join(profile).join(BINARY))
+    }
+
+    /// The binary as the tests run it: built with them, so that nothing is built again with other features.
+    pub(crate) fn tested_binary(&self) -> Result<PathBuf> {
+        run(&mut self.cargo(&["test", "--workspace", "--no-run", "--quiet"]))?;
+        Ok(self.target.join("debug").join(BINARY))
     }
 }
 

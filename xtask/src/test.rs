@@ -42,8 +42,8 @@ pub(crate) fn run(repo: &Repo, all: bool, only: Option<&str>) -> Result<bool> {
         command.env("RUSTDOCFLAGS", "--deny warnings");
         passed(command)
     });
-    steps.step("page types", || browser::npm(repo, "check"));
-    steps.step("page unit tests", || browser::npm(repo, "test"));
+    steps.step("page types", || browser::types(repo));
+    steps.step("page unit tests", || browser::unit_tests(repo, all));
     steps.step("browser tests", || browser::run(repo, all));
     Ok(steps.finish())
 }

@@ -98,7 +98,7 @@ fn is_built(file: &File) -> Vec<(usize, String)> {
 
 fn left_for_later(file: &File) -> Vec<(usize, String)> {
     // Written in two parts, so that this file does not name what it forbids.
-    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX"), concat!("HA", "CK")];
+    let words = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("HA", "CK")];
     if is_lock(&file.path) {
         return Vec::new();
     }
@@ -110,7 +110,7 @@ fn left_for_later(file: &File) -> Vec<(usize, String)> {
 fn machine_paths(file: &File) -> Vec<(usize, String)> {
     let paths = [
         concat!("/wo", "rk/"),
-        concat!("/ro", "ot/"),
+        concat!("/ro", "ot/."),
         concat!("/ho", "me/"),
         concat!("/Us", "ers/"),
         concat!("C:\\Us", "ers"),

@@ -69,6 +69,8 @@ pub struct Import {
     pub rejected: Rejected,
     /// Streams that the input does not have.
     pub missing: Vec<&'static str>,
+    /// Streams of which no record could be used.
+    pub unusable: Vec<&'static str>,
     /// Seconds of each stage, in order.
     pub stages: Vec<(&'static str, f64)>,
 }
@@ -128,7 +130,7 @@ pub enum ImportError {
 /// Where there is nothing to make a session from. Single bad records are counted and do not fail.
 pub fn import(input: &Input, clock: &dyn Clock) -> Result<Import, ImportError> {
     let mut stages = Stages { clock, last: clock.monotonic(), stages: Vec::new() };
-    let Parts { events, rejected: mut refused, records, origin, missing } = decode(input)?;
+    let Parts { events, rejected: mut refused, records, origin, missing, unusable } = decode(input)?;
     stages.end("decode");
     if events.is_empty() {
         let first =
@@ -182,6 +184,7 @@ pub fn import(input: &Input, clock: &dyn Clock) -> Result<Import, ImportError> {
         files: vec![(PACK, pack), (EVENTS, events), (GAPS, gaps), (MANIFEST, text)],
         rejected: refused,
         missing,
+        unusable,
         stages: stages.stages,
     })
 }
@@ -209,6 +212,7 @@ struct Parts {
     /// UTC of session time zero, where the input says it.
     origin: Option<Ts>,
     missing: Vec<&'static str>,
+    unusable: Vec<&'static str>,
 }
 
 fn decode(input: &Input) -> Result<Parts, ImportError> {
@@ -223,19 +227,23 @@ fn decode(input: &Input) -> Result<Parts, ImportError> {
             .collect();
         let (mut rejected, mut records) = (Rejected::default(), 0);
         let mut events = Vec::with_capacity(streams.len());
-        for stream in streams {
+        let mut unusable = Vec::new();
+        for (of, stream) in STREAMS.into_iter().zip(streams) {
+            if stream.events.is_empty() && stream.rejected.total() > 0 {
+                unusable.push(of.topic());
+            }
             rejected.merge(stream.rejected);
             records += stream.records;
             events.push(stream.events);
         }
-        return Ok(Parts { events: merge(events), rejected, records, origin: None, missing });
+        return Ok(Parts { events: merge(events), rejected, records, origin: None, missing, unusable });
     }
     let [file] = input.files.as_slice() else {
         return Err(ImportError::NoStream { name: input.name.clone() });
     };
     let (decoded, origin) = recording(&file.name, &file.bytes);
     let Decoded { events, rejected, records } = decoded;
-    Ok(Parts { events, rejected, records, origin, missing: Vec::new() })
+    Ok(Parts { events, rejected, records, origin, missing: Vec::new(), unusable: Vec::new() })
 }
 
 /// Streams, each in order, as one; of equal stamps the earlier stream comes first.

@@ -13,6 +13,11 @@ pub(crate) fn arguments() -> Vec<OsString> {
     env::args_os().collect()
 }
 
+/// Where this program lies, so that it can be started again.
+pub(crate) fn this_program() -> std::io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
 /// A variable; `None` where it is not set or not Unicode.
 pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok()

@@ -7,6 +7,8 @@ use std::{fmt, process::ExitCode};
 pub(crate) enum Outcome {
     /// Everything was done.
     Done,
+    /// Something was measured and missed its target.
+    Missed,
     /// A whole stream, file or session was skipped, and listed.
     Partly,
 }
@@ -27,6 +29,7 @@ impl Outcome {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Missed => 1,
             Self::Partly => 4,
         }
     }

@@ -1,5 +1,6 @@
 //! One file a command, one folder a field.
 
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;

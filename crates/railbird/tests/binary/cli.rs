@@ -78,6 +78,17 @@ fn a_stream_that_cannot_be_read_is_4_and_listed() {
 }
 
 #[test]
+fn a_stream_without_one_good_record_is_4_and_listed() {
+    let home = Home::new();
+    let broken = home.path().join("broken");
+    copy(archive(), &broken);
+    fs::write(broken.join("TrackStatus.jsonStream"), "00:00:01.000{\r\n00:00:02.000nothing\r\n").expect("a file");
+    let (code, document) = home.json(&["f1", "import", text(&broken)]);
+    assert_eq!((code, &document["skipped"][0]["stream"]), (4, &"TrackStatus".into()), "{document}");
+    assert!(document["rejected"].as_object().is_some_and(|reasons| !reasons.is_empty()), "{document}");
+}
+
+#[test]
 fn an_import_prints_what_it_read_and_stage_times_that_add_up() {
     let home = Home::new();
     let imported = home.import(archive());

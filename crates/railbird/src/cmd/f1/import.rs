@@ -129,7 +129,7 @@ pub(crate) fn import_one(
     again: bool,
     mut stages: Stages<'_>,
 ) -> Result<Imported, Failure> {
-    let Read { input, skipped } = read;
+    let Read { input, mut skipped } = read;
     if !again {
         let mut hashes: Vec<(String, String)> =
             input.files.iter().map(|file| (file.name.clone(), ContentHash::of(&file.bytes).to_string())).collect();
@@ -142,6 +142,10 @@ pub(crate) fn import_one(
     }
     let import = railbird_f1::import(&input, &**clock).map_err(Failure::refused)?;
     stages.end_in_parts(&import.stages, "import");
+    skipped.extend(import.unusable.iter().map(|stream| Skipped {
+        stream: (*stream).to_owned(),
+        reason: "none of its records can be used; see rejected_places".to_owned(),
+    }));
     let change = store.commit(&import)?;
     stages.end("commit");
     let mut imported = describe(&import.manifest, change, skipped, stages);
