@@ -1,3 +1,5 @@
+//! Tests of the centreline.
+
 use std::f64::consts::TAU;
 use std::fmt::Write as _;
 

@@ -1,3 +1,5 @@
+//! Tests of the order on the road and the gaps.
+
 use std::f64::consts::TAU;
 use std::fmt::Write as _;
 
