@@ -18,6 +18,7 @@ use railbird_timeline::{Clock, SystemClock};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::{Barrier, Semaphore},
     task::JoinSet,
 };
 use tokio_tungstenite::{client_async, tungstenite::Message};
@@ -160,12 +161,13 @@ impl Loads {
         let (start, end) = (manifest["lights_out_s"].as_f64(), manifest["last_sample_s"].as_f64());
         let (start, end) = (start.unwrap_or(0.0), end.context("samples")?);
         let mut clients = JoinSet::new();
+        let gate = Arc::new(Gate { opening: Semaphore::new(CLIENTS), all_there: Barrier::new(FRAME_CLIENTS) });
         for client in 0..FRAME_CLIENTS {
             let share = if scattered { client as f64 / FRAME_CLIENTS as f64 } else { 0.0 };
             let seek = start + 60.0 + share * (end - start - 120.0).max(0.0);
             let path = format!("{session}/frames?fps={FRAME_RATE}&format=json");
             let (address, clock, lasts) = (self.address.clone(), self.clock, self.lasts);
-            clients.spawn(watch(address, path, seek, clock, lasts));
+            clients.spawn(watch(address, path, seek, clock, lasts, Arc::clone(&gate)));
         }
         let (mut late, mut received) = (LatencyHistogram::default(), 0);
         while let Some(one) = clients.join_next().await {
@@ -242,6 +244,12 @@ impl Loads {
     }
 }
 
+/// Lets clients in a few at a time, as they come in life, and starts them together.
+struct Gate {
+    opening: Semaphore,
+    all_there: Barrier,
+}
+
 /// Plays frames for a while; how late each came after the first, and how many came.
 async fn watch(
     address: String,
@@ -249,15 +257,19 @@ async fn watch(
     seek: f64,
     clock: SystemClock,
     lasts: Duration,
+    gate: Arc<Gate>,
 ) -> anyhow::Result<(LatencyHistogram, u64)> {
+    let opening = gate.opening.acquire().await?;
     let stream = TcpStream::connect(&address).await?;
     stream.set_nodelay(true)?;
     let (mut socket, _) = client_async(format!("ws://{address}{path}"), stream).await?;
+    drop(opening);
+    gate.all_there.wait().await;
     for control in [serde_json::json!({"op": "seek", "t": seek}), serde_json::json!({"op": "play"})] {
         socket.send(Message::text(control.to_string())).await?;
     }
-    // Clients come up one after another; what is measured begins when all are there.
-    let begin = clock.monotonic() + Duration::from_secs(2);
+    // The first second, in which every client seeks at once, is a load of its own kind.
+    let begin = clock.monotonic() + Duration::from_secs(1);
     let end = begin + lasts;
     let (mut late, mut frames, mut first) = (LatencyHistogram::default(), 0, None);
     while let Some(message) = socket.next().await {
