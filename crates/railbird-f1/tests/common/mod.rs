@@ -1,5 +1,5 @@
 //! What the tests of the field share.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, clippy::print_stderr, reason = "each test file uses its own part, and says aloud what it skips")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use railbird_f1::{Import, Input, InputFile, Logs, import};
 use railbird_timeline::ManualClock;
 
 /// A simulated archive and its truth.
-pub fn simulated(options: &SimulateOptions) -> (Input, SimulatedArchive) {
+pub(crate) fn simulated(options: &SimulateOptions) -> (Input, SimulatedArchive) {
     let archive = simulate(options);
     let files =
         archive.files.iter().map(|(name, bytes)| InputFile { name: name.clone(), bytes: bytes.clone() }).collect();
@@ -18,17 +18,17 @@ pub fn simulated(options: &SimulateOptions) -> (Input, SimulatedArchive) {
 
 /// The import of `input`, which must succeed.
 #[track_caller]
-pub fn imported(input: &Input) -> Import {
+pub(crate) fn imported(input: &Input) -> Import {
     import(input, &ManualClock::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Bytes of every file by name.
-pub fn files(import: &Import) -> BTreeMap<&str, &[u8]> {
+pub(crate) fn files(import: &Import) -> BTreeMap<&str, &[u8]> {
     import.files.iter().map(|(name, bytes)| (*name, &bytes[..])).collect()
 }
 
 /// The input below `path` of the test recordings; `None`, said aloud, where they are not there. In CI that fails.
-pub fn recorded(path: &str) -> Option<Input> {
+pub(crate) fn recorded(path: &str) -> Option<Input> {
     let root = std::env::var_os("RAILBIRD_TEST_DATA")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
     let place = root.join("f1").join(path);
@@ -54,23 +54,23 @@ pub fn recorded(path: &str) -> Option<Input> {
 }
 
 /// Folders of the recordings.
-pub const AUSTRALIA: &str = "livetiming/2025/2025-03-16_Australian_Grand_Prix/2025-03-16_Race";
+pub(crate) const AUSTRALIA: &str = "livetiming/2025/2025-03-16_Australian_Grand_Prix/2025-03-16_Race";
 /// Full timing of a race, without samples.
-pub const AZERBAIJAN: &str = "livetiming/2018/2018-04-29_Azerbaijan_Grand_Prix/2018-04-29_Race";
+pub(crate) const AZERBAIJAN: &str = "livetiming/2018/2018-04-29_Azerbaijan_Grand_Prix/2018-04-29_Race";
 /// Full timing of a qualifying session.
-pub const SPAIN: &str = "livetiming/2024/2024-06-23_Spanish_Grand_Prix/2024-06-22_Qualifying";
+pub(crate) const SPAIN: &str = "livetiming/2024/2024-06-23_Spanish_Grand_Prix/2024-06-22_Qualifying";
 /// A raw recording.
-pub const MEXICO: &str = "signalr/2024_mexico_fp3_partial_saved_data.txt";
+pub(crate) const MEXICO: &str = "signalr/2024_mexico_fp3_partial_saved_data.txt";
 /// Malformed lines of a raw recording.
-pub const ERRORS: &str = "signalr/fastf1_with_errors.txt";
+pub(crate) const ERRORS: &str = "signalr/fastf1_with_errors.txt";
 
 /// How many random cuts a prefix test makes.
-pub fn cuts() -> usize {
+pub(crate) fn cuts() -> usize {
     if std::env::var_os("RAILBIRD_TEST_ALL").is_some() { 200 } else { 20 }
 }
 
 /// The archive as it was at `cut_ms`: records stamped later are gone.
-pub fn cut(input: &Input, cut_ms: i64) -> Input {
+pub(crate) fn cut(input: &Input, cut_ms: i64) -> Input {
     let files =
         input.files.iter().map(|file| InputFile { name: file.name.clone(), bytes: cut_file(&file.bytes, cut_ms) });
     Input { name: input.name.clone(), files: files.collect() }
@@ -95,7 +95,7 @@ fn stamp_ms(text: &str) -> Option<i64> {
 }
 
 /// The rows of every log that were known at `cut_ms`.
-pub fn known(logs: &Logs, cut_ms: i64) -> Logs {
+pub(crate) fn known(logs: &Logs, cut_ms: i64) -> Logs {
     let mut known = logs.clone();
     macro_rules! cut {
         ($($log:ident)+) => {
@@ -108,7 +108,7 @@ pub fn known(logs: &Logs, cut_ms: i64) -> Logs {
 
 /// Fails at the first log that differs.
 #[track_caller]
-pub fn assert_same_logs(found: &Logs, want: &Logs, what: &str) {
+pub(crate) fn assert_same_logs(found: &Logs, want: &Logs, what: &str) {
     macro_rules! same {
         ($($log:ident)+) => {
             $(
