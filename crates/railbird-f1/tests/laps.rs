@@ -180,7 +180,7 @@ fn real_sectors_sum_to_their_laps() {
             Some((lap.lap_time_ms? - sum, lap))
         });
         let (exact, other): (Vec<_>, Vec<_>) = timed.partition(|(difference, _)| *difference == 0);
-        assert!(exact.len() > 200, "{path}: {}", exact.len());
+        assert!(exact.len() > 150, "{path}: {}", exact.len());
         let places: Vec<_> = other.iter().map(|(off, lap)| format!("{} {}: {off}", lap.code, lap.lap_number)).collect();
         // The source itself contradicts one lap of the race, by 2.013 s; FastF1 shows the same values.
         assert!(other.len() <= 1, "{path}: {places:?}");
