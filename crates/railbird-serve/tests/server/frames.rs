@@ -15,13 +15,16 @@ use crate::world::{Film, PATIENCE, Socket, world, world_of};
 
 /// The next message that is no ping.
 async fn next(socket: &mut Socket) -> Message {
-    loop {
-        match tokio::time::timeout(PATIENCE, socket.next()).await.unwrap() {
-            Some(Ok(Message::Ping(_))) => {}
-            Some(Ok(message)) => return message,
-            other => panic!("{other:?}"),
+    let message = async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Ping(_))) => {}
+                Some(Ok(message)) => return message,
+                other => panic!("{other:?}"),
+            }
         }
-    }
+    };
+    tokio::time::timeout(PATIENCE, message).await.unwrap()
 }
 
 async fn hello(socket: &mut Socket) -> serde_json::Value {
@@ -258,13 +261,16 @@ async fn a_bad_control_is_named_and_ends_the_stream() {
         hello(&mut socket).await;
         socket.send(message).await.unwrap();
         let mut named = false;
-        let code = loop {
-            match next(&mut socket).await {
-                Message::Text(text) => named |= text.contains(r#""type":"error""#),
-                Message::Close(Some(frame)) => break frame.code,
-                other => panic!("{other:?}"),
+        let end = async {
+            loop {
+                match next(&mut socket).await {
+                    Message::Text(text) => named |= text.contains(r#""type":"error""#),
+                    Message::Close(Some(frame)) => return frame.code,
+                    other => panic!("{other:?}"),
+                }
             }
         };
+        let code = tokio::time::timeout(PATIENCE, end).await.unwrap();
         assert!(named);
         assert_eq!(code, CloseCode::Policy);
     }

@@ -25,7 +25,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 use tungstenite::client::IntoClientRequest as _;
 
 /// Far longer than anything here takes; only a broken server lets a test reach it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What `/api/t/things/{thing}` sends, before compression.
 pub(crate) fn thing(name: &str) -> String {
