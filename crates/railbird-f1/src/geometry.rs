@@ -19,6 +19,9 @@ const UNITS_PER_M: f64 = 10.0;
 const STEP_M_MAX: f64 = 2.6;
 /// Farthest that a projection found from a hint may be off the line before the whole line is searched, m.
 const LOCAL_OFFSET_M: f64 = 25.0;
+/// Tangents are those of the line at large, averaged this far either way, m: a wave of a metre in the line would turn its
+/// normals enough to misplace a car in the pit lane, 15 m beside it, by several metres.
+const CALM_M: f64 = 12.0;
 /// Beyond this way from the hint only a place near the line is believed without searching all of it, m.
 const LOCAL_WAY_M: f64 = 150.0;
 /// What near the line means there, m.
@@ -85,8 +88,9 @@ impl Centreline {
             return Err(CentrelineError::Range(bad));
         }
         let parts = ((length_m / points.len() as f64) / STEP_M_MAX).ceil().clamp(1.0, 1000.0) as usize;
-        let vertices = dense(&points, parts);
+        let mut vertices = dense(&points, parts);
         let step_m = length_m / vertices.len() as f64;
+        calm(&mut vertices, (CALM_M / step_m) as usize);
         let index = Index::new(vertices.iter().map(|vertex| (vertex.x, vertex.y)));
         Ok(Self { length_m, points, vertices, step_m, steps_a_m: step_m.recip(), index })
     }
@@ -239,6 +243,21 @@ fn dense(points: &[(f64, f64)], parts: usize) -> Vec<Vertex> {
         }
     }
     vertices
+}
+
+/// Replaces each tangent by the mean of those up to `reach` vertices away.
+fn calm(vertices: &mut [Vertex], reach: usize) {
+    let count = vertices.len();
+    let reach = reach.min(count / 8);
+    let tangents: Vec<(f64, f64)> = vertices.iter().map(|vertex| (vertex.tx, vertex.ty)).collect();
+    for (index, vertex) in vertices.iter_mut().enumerate() {
+        let around = (0..=2 * reach).map(|step| tangents[(index + count + step - reach) % count]);
+        let (x, y) = around.fold((0.0, 0.0), |sum, tangent| (sum.0 + tangent.0, sum.1 + tangent.1));
+        let size = x.hypot(y);
+        if size > 0.1 {
+            (vertex.tx, vertex.ty) = (x / size, y / size);
+        }
+    }
 }
 
 /// Value and slope of the Catmull-Rom span from `p[1]` to `p[2]` at `u`.

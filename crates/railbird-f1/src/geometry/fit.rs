@@ -21,6 +21,11 @@ const WINDOW_M: f64 = 18.0;
 const SIDE_SAMPLES: usize = 4;
 /// Widest half-width of a window, m.
 const WINDOW_M_MAX: f64 = 80.0;
+/// The ends of a trace count less over this way, m: a car leaves its grid slot some metres beside the line of the others,
+/// and where such a trace joined at full weight the line would jump aside.
+const TAPER_M: f64 = 80.0;
+/// Least weight of a sample at the very end of a trace.
+const TAPER_MIN: f64 = 0.02;
 /// Rounds of projecting and smoothing.
 const ROUNDS: usize = 3;
 
@@ -115,6 +120,25 @@ struct Sample {
     distance_m: f64,
     x: f64,
     y: f64,
+    weight: f64,
+}
+
+/// Weights of the places of a trace: how far along the trace each stands and how near to its ends.
+fn taper(places: &[(f64, f64)]) -> Vec<f64> {
+    let mut way_m = 0.0;
+    let mut ways: Vec<f64> = Vec::with_capacity(places.len());
+    ways.push(0.0);
+    for pair in places.windows(2) {
+        way_m += (pair[1].0 - pair[0].0).hypot(pair[1].1 - pair[0].1) / UNITS_PER_M;
+        ways.push(way_m);
+    }
+    // A place stands for the way around it, so that a car that starts slowly does not outvote those that pass.
+    let share = |index: usize| {
+        let (before, after) = (ways[index.saturating_sub(1)], ways[(index + 1).min(ways.len() - 1)]);
+        ((after - before) / 30.0).clamp(0.1, 1.0)
+    };
+    let ends = |index: usize| (ways[index].min(way_m - ways[index]) / TAPER_M).clamp(TAPER_MIN, 1.0);
+    (0..places.len()).map(|index| share(index) * ends(index)).collect()
 }
 
 /// A local parabola of the samples at every point of `line`.
@@ -122,11 +146,12 @@ fn smooth(line: &Centreline, traces: &[Trace]) -> Option<Vec<(f64, f64)>> {
     let mut samples = Vec::with_capacity(traces.iter().map(Vec::len).sum());
     for trace in traces {
         let mut hint = None;
-        for (x, y) in moved(trace) {
+        let places = moved(trace);
+        for ((x, y), weight) in places.iter().copied().zip(taper(&places)) {
             let found = line.project(x, y, hint);
             if found.offset_m.abs() <= OFFSET_M_MAX {
                 hint = Some(found.distance_m);
-                samples.push(Sample { distance_m: found.distance_m, x, y });
+                samples.push(Sample { distance_m: found.distance_m, x, y, weight });
             }
         }
     }
@@ -169,8 +194,8 @@ fn parabola(line: &Centreline, samples: &[Sample], at_m: f64) -> Option<(f64, f6
     let mut sums = [[0.0; 3]; 2];
     for index in low..high {
         let s = way(index) / half_m;
-        let weight = (1.0 - s.abs().powi(3)).max(0.0).powi(3);
         let sample = &samples[index % count];
+        let weight = sample.weight * (1.0 - s.abs().powi(3)).max(0.0).powi(3);
         let powers = [1.0, s, s * s, s.powi(3), s.powi(4)].map(|power| weight * power);
         moments.iter_mut().zip(powers).for_each(|(moment, power)| *moment += power);
         for (sum, value) in sums.iter_mut().zip([sample.x, sample.y]) {

@@ -75,7 +75,7 @@ fn a_car_that_is_lost_is_found_anywhere() {
         531.4 -1.0
         300.0 -60.0
         415.7 -4590.1
-        405.1 -0.4
+        405.0 -0.4
     "#]],
     );
 }
@@ -96,6 +96,23 @@ fn distance_rises_evenly_in_a_corner_on_any_line() {
         }
     }
     assert!(worst < 0.01, "off by {worst} m");
+}
+
+#[test]
+fn a_wave_in_the_line_does_not_misplace_a_car_in_the_pit_lane() {
+    // The line swings out by 0.6 m and back within 20 m; the car runs 15 m beside it.
+    let wave = |distance_m: f64| match (distance_m - 500.0).abs() {
+        away if away < 10.0 => 0.6 * (away / 10.0 * TAU / 4.0).cos().powi(2),
+        _ => 0.0,
+    };
+    let points = (0..200).map(|index| f64::from(index) * 5.0).map(|distance_m| on_circle(distance_m, wave(distance_m)));
+    let line = Centreline::from_parts(1000.0, points.collect()).expect("nearly a circle");
+    let off = |distance_m: f64| {
+        let (x, y) = on_circle(distance_m, 15.0);
+        line.way_m(line.project(x, y, Some(distance_m)).distance_m, distance_m).abs()
+    };
+    let worst = (460..540).map(f64::from).map(off).fold(0.0, f64::max);
+    assert!(worst < 0.6, "off by {worst} m");
 }
 
 #[test]
