@@ -59,7 +59,7 @@ fn published_telemetry_row_for_row() {
     }
     assert_eq!((total, same_rows), (204, 204));
     // The archive holds nothing before lights-out and nothing after the flag: first and last laps lack a sample there.
-    assert!(whole * 100 >= total * 96, "{whole} of {total} laps equal in every row");
+    assert!(whole * 100 >= total * 97, "{whole} of {total} laps equal in every row");
     assert!(nearly * 100 >= total * 99, "{nearly} of {total} laps equal in 99 % of their rows");
 }
 
