@@ -6,7 +6,7 @@ use common::{
     AUSTRALIA, AZERBAIJAN, ERRORS, MEXICO, SPAIN, assert_same_logs, cut, cuts, files, imported, known, recorded,
     simulated,
 };
-use railbird_f1::simulate::{FaultOptions, SimulateOptions, Stamps};
+use railbird_f1::simulate::{FaultOptions, SimulateOptions};
 use railbird_f1::{
     FRAME_RATES, Frames, Import, ImportError, Input, InputFile, decode_chunk, import, open, read_manifest,
 };
@@ -128,14 +128,6 @@ fn prefix_law_of_recorded_sessions() {
         let Some(input) = recorded(path) else { return };
         check_prefix(&imported(&input), &input);
     }
-}
-
-#[test]
-fn exact_and_realistic_stamps_hold_the_same_samples() {
-    let [exact, realistic] = [Stamps::Exact, Stamps::Realistic]
-        .map(|stamps| imported(&simulated(&SimulateOptions { stamps, ..small() }).0).manifest.counts);
-    assert_eq!(exact.car_samples, realistic.car_samples);
-    assert_eq!(exact.position_samples, realistic.position_samples);
 }
 
 #[test]

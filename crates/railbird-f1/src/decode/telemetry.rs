@@ -342,7 +342,7 @@ mod tests {
             &record(r#"{"Channels":{"0":-1,"2":107,"3":2,"4":38,"5":0,"45":0}}"#),
             r#"Ok("[]") [("car_value_out_of_range", 1)]"#,
         );
-        check_cars(&record("{"), "Err(Malformed) []");
+        check_cars(&record("{"), r#"Err(Malformed) [("channel_missing", 1)]"#);
         check_cars(r#"{"Entries":[{"Utc":"yesterday","Cars":{}}]}"#, r#"Ok("") [("bad_sample_time", 1)]"#);
     }
 
