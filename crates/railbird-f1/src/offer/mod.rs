@@ -5,7 +5,7 @@
 
 mod views;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use railbird_publish::{
@@ -17,6 +17,7 @@ use serde_json::json;
 use crate::codec::{Events, KINDS, Manifest};
 use crate::frame::{FRAME_RATES, Frames};
 use crate::import::gunzip;
+use crate::sectors::Sectors;
 use crate::session::Session;
 
 /// Largest body of an import request, bytes: a path or a URL.
@@ -87,7 +88,7 @@ impl Stored {
         ];
         let session = Arc::new(crate::import::open(&self.manifest, &files.into_iter().collect())?);
         let frames = Arc::new(Frames::new(&self.manifest.version, Arc::clone(&session)));
-        Ok(Opened { manifest: Arc::clone(&self.manifest), session, frames })
+        Ok(Opened { manifest: Arc::clone(&self.manifest), session, frames, sectors: OnceLock::new() })
     }
 }
 
@@ -100,9 +101,16 @@ pub struct Opened {
     pub session: Arc<Session>,
     /// Its frames.
     pub frames: Arc<Frames>,
+    /// Its sectors, once somebody has asked for all of them: they take a walk over the telemetry of every lap.
+    sectors: OnceLock<Arc<Sectors>>,
 }
 
 impl Opened {
+    /// Its sectors as they are known at the end, computed once.
+    pub(crate) fn sectors(&self) -> Arc<Sectors> {
+        Arc::clone(self.sectors.get_or_init(|| Arc::new(Sectors::of(&self.session, None))))
+    }
+
     /// Bytes that it takes in memory, about: samples and progress along the track, and the rows of the logs.
     pub fn bytes(&self) -> usize {
         let counts = &self.manifest.counts;

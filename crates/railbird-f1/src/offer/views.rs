@@ -59,7 +59,13 @@ pub(super) fn routes(library: &Arc<dyn Library>) -> Vec<Route> {
                         };
                         drivers.as_ref().is_none_or(chosen)
                     };
-                    let mut sectors = Sectors::of(session, as_of);
+                    if as_of.is_none() && drivers.is_none() {
+                        return Reply::json(&*opened.sectors());
+                    }
+                    let mut sectors = match as_of {
+                        None => Sectors::clone(&opened.sectors()),
+                        Some(_) => Sectors::of(session, as_of),
+                    };
                     sectors.sectors.retain(|row| wanted(&row.driver));
                     sectors.bests.retain(|row| wanted(&row.driver));
                     sectors.stints.retain(|row| wanted(&row.driver));

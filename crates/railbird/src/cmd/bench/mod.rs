@@ -196,7 +196,7 @@ fn compute(field: &Field, archive: &std::path::Path, runs: usize, figures: &mut 
 fn merge(session: &Session) -> usize {
     (0..session.drivers.len())
         .into_par_iter()
-        .map(|driver| merged(session, DriverId(driver as u8), Curve::Line).len())
+        .map(|driver| merged(session, DriverId(driver as u8), Curve::Spline).len())
         .sum()
 }
 
