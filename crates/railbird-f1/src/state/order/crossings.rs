@@ -177,13 +177,22 @@ impl Crossings {
         for place in 0..order.len() {
             let (moment, _, driver, index) = order[place];
             let since = |other: usize| if self.race { (moment - order[other].0) as f64 / 1e9 } else { f64::NAN };
-            let (gap_s, interval_s) = (since(0), if place == 0 { f64::NAN } else { since(place - 1) });
+            // The car ahead is the one that holds the place before, which estimates may put a little behind; one that they
+            // put far behind was counted late.
+            let position = self.place(driver, index);
+            let ahead = order.iter().position(|(_, _, other, index)| self.place(*other, *index) + 1 == position);
+            let interval_s = match ahead.filter(|other| order[*other].0 - moment <= STAMPED_NS) {
+                Some(other) if self.race => since(other).max(0.0),
+                _ if place == 0 => f64::NAN,
+                _ => since(place - 1),
+            };
+            let gap_s = since(0);
             let crossing = &mut self.cars[driver].crossings[index];
             let row = CrossingRow {
                 known_at: at,
                 driver: DriverId(driver as u8),
                 lap,
-                position: crossing.official.unwrap_or(crossing.rank),
+                position,
                 at: SessionTime(moment),
                 uncertainty_ns: match (exact, crossing.chained) {
                     (true, _) => ROUNDING_NS,
@@ -200,6 +209,12 @@ impl Crossings {
                 crossing.row = Some(row);
             }
         }
+    }
+
+    /// Place of a crossing: the official one where there is one.
+    fn place(&self, driver: usize, index: usize) -> u8 {
+        let crossing = &self.cars[driver].crossings[index];
+        crossing.official.unwrap_or(crossing.rank)
     }
 
     /// Whether stamps are exact as far as lap times tell.

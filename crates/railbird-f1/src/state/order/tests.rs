@@ -314,11 +314,11 @@ fn the_official_place_holds_at_the_line_and_a_dispute_is_marked() {
     check_line(
         &[GRID, rows].concat(),
         expect![[r#"
-        20.000 A lap 1 P1 at 20.000 ±300 gap 0.000 interval NaN
-        21.500 C lap 1 P3 at 21.500 ±300 gap 1.500 interval 1.500 disputed
-        22.000 D lap 1 P4 at 22.000 ±300 gap 2.000 interval 0.500 disputed
-        41.000 B lap 1 P2 at 41.000 ±300 gap 21.000 interval 19.000 disputed
-    "#]],
+            20.000 A lap 1 P1 at 20.000 ±300 gap 0.000 interval NaN
+            21.500 C lap 1 P3 at 21.500 ±300 gap 1.500 interval 1.500 disputed
+            22.000 D lap 1 P4 at 22.000 ±300 gap 2.000 interval 0.500 disputed
+            41.000 B lap 1 P2 at 41.000 ±300 gap 21.000 interval 21.000 disputed
+        "#]],
     );
 }
 
