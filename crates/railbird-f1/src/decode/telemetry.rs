@@ -77,40 +77,61 @@ impl BadSamples {
 
 /// Parses a `CarData` record.
 pub(crate) fn cars(text: &[u8], bad: &mut BadSamples) -> Result<Vec<CarEntry>, Malformed> {
-    let mut entries = Vec::with_capacity(8);
+    let names = Names { moments: b"Entries", time: b"Utc", cars: b"Cars" };
+    moments(text, &names, bad, car, |utc, cars| CarEntry { utc, cars })
+}
+
+/// What the parts of a record of samples are called.
+struct Names {
+    moments: &'static [u8],
+    time: &'static [u8],
+    cars: &'static [u8],
+}
+
+/// The moments of a record, each with what `sample` reads of every car.
+fn moments<S, M>(
+    text: &[u8],
+    names: &Names,
+    bad: &mut BadSamples,
+    sample: impl Fn(&mut Scan<'_>, &mut BadSamples) -> Result<Option<S>, Malformed>,
+    moment: impl Fn(Ts, Vec<(RacingNumber, S)>) -> M,
+) -> Result<Vec<M>, Malformed> {
+    let mut moments = Vec::with_capacity(8);
     let mut scan = Scan::new(text);
     scan.object(|scan, key| {
-        if key != b"Entries" {
+        if key != names.moments {
             return scan.skip();
         }
         scan.array(|scan| {
             let mut utc = None;
             let mut cars = Vec::with_capacity(20);
-            scan.object(|scan, key| match key {
-                b"Utc" => {
+            scan.object(|scan, key| {
+                if key == names.time {
                     utc = Ts::parse(scan.string()?).ok();
-                    Ok(())
+                    return Ok(());
                 }
-                b"Cars" => scan.object(|scan, number| {
-                    let sample = car(scan, bad)?;
+                if key != names.cars {
+                    return scan.skip();
+                }
+                scan.object(|scan, number| {
+                    let found = sample(scan, bad)?;
                     if let Some(number) = racing_number(number) {
-                        cars.extend(sample.map(|sample| (number, sample)));
+                        cars.extend(found.map(|found| (number, found)));
                     } else {
                         bad.count("bad_racing_number");
                     }
                     if cars.len() > CARS_MAX { Err(Malformed) } else { Ok(()) }
-                }),
-                _ => scan.skip(),
+                })
             })?;
             match utc {
-                Some(utc) => entries.push(CarEntry { utc, cars }),
+                Some(utc) => moments.push(moment(utc, cars)),
                 None => bad.count("bad_sample_time"),
             }
-            if entries.len() > ENTRIES_MAX { Err(Malformed) } else { Ok(()) }
+            if moments.len() > ENTRIES_MAX { Err(Malformed) } else { Ok(()) }
         })
     })?;
     scan.end()?;
-    Ok(entries)
+    Ok(moments)
 }
 
 fn car(scan: &mut Scan<'_>, bad: &mut BadSamples) -> Result<Option<CarSample>, Malformed> {
@@ -185,40 +206,8 @@ fn car_sample(channels: [Option<i64>; 6], bad: &mut BadSamples) -> Option<CarSam
 
 /// Parses a `Position` record.
 pub(crate) fn positions(text: &[u8], bad: &mut BadSamples) -> Result<Vec<PositionEntry>, Malformed> {
-    let mut entries = Vec::with_capacity(8);
-    let mut scan = Scan::new(text);
-    scan.object(|scan, key| {
-        if key != b"Position" {
-            return scan.skip();
-        }
-        scan.array(|scan| {
-            let mut utc = None;
-            let mut cars = Vec::with_capacity(20);
-            scan.object(|scan, key| match key {
-                b"Timestamp" => {
-                    utc = Ts::parse(scan.string()?).ok();
-                    Ok(())
-                }
-                b"Entries" => scan.object(|scan, number| {
-                    let sample = position(scan, bad)?;
-                    if let Some(number) = racing_number(number) {
-                        cars.extend(sample.map(|sample| (number, sample)));
-                    } else {
-                        bad.count("bad_racing_number");
-                    }
-                    if cars.len() > CARS_MAX { Err(Malformed) } else { Ok(()) }
-                }),
-                _ => scan.skip(),
-            })?;
-            match utc {
-                Some(utc) => entries.push(PositionEntry { utc, cars }),
-                None => bad.count("bad_sample_time"),
-            }
-            if entries.len() > ENTRIES_MAX { Err(Malformed) } else { Ok(()) }
-        })
-    })?;
-    scan.end()?;
-    Ok(entries)
+    let names = Names { moments: b"Position", time: b"Timestamp", cars: b"Entries" };
+    moments(text, &names, bad, position, |utc, cars| PositionEntry { utc, cars })
 }
 
 fn position(scan: &mut Scan<'_>, bad: &mut BadSamples) -> Result<Option<PositionSample>, Malformed> {
