@@ -1,0 +1,1 @@
+//! Walk-forward folds with purge and embargo, ledgers and bankrolls.

@@ -1,0 +1,1 @@
+//! The order book: ticks to bars, levels, episodes and searchable situations.

@@ -1,0 +1,1 @@
+//! The market: walk-forward tests of strategies driven by forecasts.

@@ -1,0 +1,1 @@
+//! Bounded global minimisation: exact piecewise-affine search, DIRECT, DIRECT-L, differential evolution.
