@@ -1,7 +1,7 @@
 //! Atomic files, content addresses, locks, bounded readers and single-flight caches.
 //!
-//! A whole folder is written by [`AtomicDir`], a single file by [`write_atomic`]: a reader, and whoever comes after a kill or
-//! a loss of power, finds the old state or the new one. [`FileLock`] keeps two processes from doing one thing twice,
+//! A whole folder is written by [`AtomicDir`], a single file by [`write_atomic`] or, piece by piece, [`AtomicFile`]: a reader,
+//! and whoever comes after a kill or a loss of power, finds the old state or the new one. [`FileLock`] keeps two processes from doing one thing twice,
 //! [`SingleFlight`] two threads. [`read_bounded`], [`gunzip_bounded`] and [`join_below`] are for files that nobody vouches for;
 //! [`ContentHash`] shows that bytes are those that were written.
 //!
@@ -9,6 +9,7 @@
 
 mod atomic_dir;
 mod atomic_file;
+mod atomic_stream;
 mod bounded;
 mod error;
 mod hash;
@@ -18,6 +19,7 @@ mod single_flight;
 
 pub use atomic_dir::{AtomicDir, Committed, Swept, sweep};
 pub use atomic_file::write_atomic;
+pub use atomic_stream::AtomicFile;
 pub use bounded::{gunzip_bounded, read_bounded, read_range_bounded};
 pub use error::Error;
 pub use hash::ContentHash;
