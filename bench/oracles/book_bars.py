@@ -87,6 +87,7 @@ class State:
         for edge in EDGES:
             for side in SIDES:
                 values[f"band_{side}_p{edge}"] = bands[side, edge] / NANO if self.both else None
+            for side in SIDES:
                 values[f"band_frac_{side}_p{edge}"] = ratio(bands[side, edge], depth[side]) if self.both else None
             below, above = bands["bid", edge], bands["ask", edge]
             values[f"band_imb_p{edge}"] = ratio(below - above, below + above) if self.both else None
