@@ -21,6 +21,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Folders of `web/` that pages are not made of: the tests, and what npm would leave there by hand.
 const NOT_IN_PAGES: [&str; 2] = ["test", "e2e"];
+/// Addresses that `index.html` answers beside its own.
+const FIELD_PAGES: [&str; 5] = ["/f1/{session}", "/book", "/book/{day}", "/market", "/market/{run}"];
 const NEVER_COPIED: [&str; 2] = ["node_modules", "dist"];
 
 fn main() -> Result<()> {
@@ -192,8 +194,9 @@ fn write_table(pages: &Path, out: &Path) -> Result<()> {
         let compressed = out.join(format!("{number}.gz"));
         fs::write(&compressed, encoder.finish()?)?;
         let url = format!("/{}", path.to_string_lossy().replace('\\', "/"));
-        let urls = if url == "/index.html" { vec![url, "/f1/{session}".to_owned()] } else { vec![url] };
-        for url in urls {
+        // One document answers every page's address; the script in it looks at the address.
+        let also: &[&str] = if url == "/index.html" { &FIELD_PAGES } else { &[] };
+        for url in std::iter::once(url).chain(also.iter().map(|path| (*path).to_owned())) {
             writeln!(
                 table,
                 "Page {{ path: {url:?}, media_type: {:?}, etag: {:?}, gzip: include_bytes!({compressed:?}), \

@@ -40,6 +40,27 @@ pub fn find(path: &str) -> Option<&'static Page> {
     })
 }
 
+/// A document that shows `json`, a study of the market, by itself: script and styles are within it, and it asks nobody for
+/// anything. `None` where the pages were built without Node.
+pub fn report(json: &str) -> Option<String> {
+    let asset = |end: &str| {
+        let is_index = |page: &&Page| page.path.starts_with("/assets/index-") && page.path.ends_with(end);
+        pages().iter().find(is_index).and_then(|page| std::str::from_utf8(page.identity).ok())
+    };
+    let (script, styles) = (asset(".js")?, asset(".css")?);
+    // Inside of an element only its own end tag ends it; the escapes mean the same in JSON, script and styles.
+    let json = json.replace('<', "\\u003c");
+    let script = script.replace("</script", "<\\/script");
+    let styles = styles.replace("</style", "<\\/style");
+    Some(format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>railbird</title>\n\
+         <style>{styles}</style>\n</head>\n<body>\n<div id=\"app\"></div>\n\
+         <script id=\"railbird-report\" type=\"application/json\">{json}</script>\n\
+         <script type=\"module\">{script}</script>\n</body>\n</html>\n"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -75,6 +96,19 @@ mod tests {
         assert!(find("/f1/").is_none());
         assert!(find("/f1/a/b").is_none());
         assert!(find("/nothing").is_none());
+    }
+
+    #[test]
+    fn a_report_holds_its_data_and_asks_for_nothing() {
+        let Some(report) = super::report(r#"{"id":"</script><script>alert(1)"}"#) else {
+            assert!(pages().iter().all(|page| !page.path.starts_with("/assets/")), "built with Node, yet no report");
+            return;
+        };
+        assert!(report.contains(r#"{"id":"\u003c/script>\u003cscript>alert(1)"}"#));
+        assert_eq!(report.matches("</script").count(), 2, "only the two elements end");
+        for outside in [" src=\"", "<link"] {
+            assert!(!report.split("<style>").next().is_some_and(|head| head.contains(outside)), "{outside}");
+        }
     }
 
     /// The policy that the server sends allows neither scripts nor styles inside the HTML.
