@@ -14,7 +14,6 @@ use serde::Serialize;
 pub const STEPS: usize = 48;
 /// First day of every symbol, days since 1970: Monday, 6 January 2020.
 const FIRST_DAY: i64 = 18_267;
-const SECONDS_A_DAY: i64 = 86_400;
 
 /// What is made up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,11 +171,6 @@ fn date_time(day: i64) -> String {
     format!("{year:04}-{month:02}-{date:02} 00:00:00+00:00")
 }
 
-/// Seconds since 1970 of the first bar of every symbol.
-pub fn first_bar_s() -> i64 {
-    FIRST_DAY * SECONDS_A_DAY
-}
-
 struct Random {
     source: ChaCha8Rng,
     /// The second of a pair of normal numbers.
@@ -252,8 +246,7 @@ mod tests {
             assert_eq!(rows.len(), 700, "{}", symbol.file);
             for (before, row) in rows.iter().zip(&rows[1..]) {
                 assert!(before[0] < row[0], "{}: {} then {}", symbol.file, before[0], row[0]);
-                let [open, high, low, close]: [f64; 4] =
-                    std::array::from_fn(|k| row[k + 1].parse().expect("a price"));
+                let [open, high, low, close]: [f64; 4] = std::array::from_fn(|k| row[k + 1].parse().expect("a price"));
                 assert!(low > 0.0 && low <= open.min(close) && high >= open.max(close), "{}: {row:?}", symbol.file);
             }
         }
@@ -268,9 +261,8 @@ mod tests {
             let closes = closes(&of(kind).bytes);
             let returns: Vec<f64> = closes.windows(2).map(|pair| (pair[1] / pair[0]).ln()).collect();
             let mean = returns.iter().sum::<f64>() / returns.len() as f64;
-            let product = |lag: usize| {
-                returns.iter().zip(&returns[lag..]).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>()
-            };
+            let product =
+                |lag: usize| returns.iter().zip(&returns[lag..]).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>();
             product(1) / product(0)
         };
         assert!(carries(Kind::Trend) > 0.15, "{}", carries(Kind::Trend));
