@@ -9,12 +9,13 @@ use railbird_timeline::{Clock, Ts};
 use rayon::prelude::*;
 
 use crate::codec::{
-    About, CHUNK_NS, ChunkIndex, Counts, Entrant, Events, FORMAT, FileHash, Gaps, Geometry, Manifest, chunks,
+    About, CHUNK_NS, ChunkIndex, Counts, Entrant, Events, FORMAT, FileHash, Gaps, Geometry, Manifest, StaleSamples, chunks,
     decode_chunk, encode_chunk,
 };
 use crate::columns::Columns;
 use crate::decode::{Decoded, Rejected, archive_stream, recording};
-use crate::event::{SessionTime, Stamped};
+use crate::earlier::EarlierLine;
+use crate::event::{DriverId, Event, SessionInfo, SessionTime, Stamped};
 use crate::geometry::Centreline;
 use crate::session::{Driver, Session};
 use crate::source::{STREAMS, Stream};
@@ -129,6 +130,21 @@ pub enum ImportError {
 /// # Errors
 /// Where there is nothing to make a session from. Single bad records are counted and do not fail.
 pub fn import(input: &Input, clock: &dyn Clock) -> Result<Import, ImportError> {
+    import_after(input, &|_| None, clock)
+}
+
+/// Imports a session onto the centreline of an earlier one, where `earlier` knows such a session: it is asked once, with the
+/// first word of the source on what this session is.
+///
+/// The result depends on the line and names its origin: another line gives another version.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_after(
+    input: &Input,
+    earlier: &dyn Fn(&SessionInfo) -> Option<EarlierLine>,
+    clock: &dyn Clock,
+) -> Result<Import, ImportError> {
     let mut stages = Stages { clock, last: clock.monotonic(), stages: Vec::new() };
     let Parts { events, rejected: mut refused, records, origin, missing, unusable } = decode(input)?;
     stages.end("decode");
@@ -142,7 +158,12 @@ pub fn import(input: &Input, clock: &dyn Clock) -> Result<Import, ImportError> {
         });
     }
 
-    let mut state = State::new();
+    let about = events.iter().find_map(|stamped| match &stamped.event {
+        Event::SessionInfo(info) => Some(&**info),
+        _ => None,
+    });
+    let (line, line_origin) = about.and_then(earlier).map(|earlier| (earlier.line, earlier.origin)).unzip();
+    let mut state = State::after(line);
     for event in &events {
         state.apply(event);
     }
@@ -170,8 +191,13 @@ pub fn import(input: &Input, clock: &dyn Clock) -> Result<Import, ImportError> {
     stages.end("encode");
 
     refused.merge(ended.rejected.clone());
+    let stale_samples = stale_samples(&ended.samples);
     let session = session(ended, origin);
     let mut manifest = describe(input, &session, &refused, index, records, rows);
+    manifest.stale_samples = stale_samples;
+    if let Some(geometry) = &mut manifest.geometry {
+        geometry.origin = line_origin;
+    }
     manifest.inputs = hashes;
     manifest.inputs.sort_by(|a, b| a.name.cmp(&b.name));
     manifest.files = vec![FileHash::new(PACK, &pack), FileHash::new(EVENTS, &events), FileHash::new(GAPS, &gaps)];
@@ -298,10 +324,15 @@ fn gzip(compressor: &mut Compressor, plain: &[u8]) -> Vec<u8> {
     packed
 }
 
+/// Compresses one body at the usual level.
+pub(crate) fn gzip_once(plain: &[u8]) -> Vec<u8> {
+    gzip(&mut Compressor::new(CompressionLvl::default()), plain)
+}
+
 type WrittenLogs = (Vec<u8>, Vec<u8>, [u64; 2]);
 
 fn write_logs(ended: &Ended) -> Result<WrittenLogs, serde_json::Error> {
-    let write = |json: Vec<u8>| gzip(&mut Compressor::new(CompressionLvl::default()), &json);
+    let write = |json: Vec<u8>| gzip_once(&json);
     let (events, gaps) = rayon::join(
         || {
             let events = Events::new(&ended.logs);
@@ -392,11 +423,21 @@ fn describe(
             points: line.points().iter().map(|(x, y)| [*x, *y]).collect(),
             corners: Vec::new(),
             rotation_deg: 0.0,
+            origin: None,
         }),
         rejected: rejected.reasons().map(|(reason, entry)| (reason.to_owned(), entry.count)).collect(),
+        stale_samples: Vec::new(),
         inputs: Vec::new(),
         files: Vec::new(),
     }
+}
+
+fn stale_samples(samples: &Samples) -> Vec<StaleSamples> {
+    let row = |(&(driver, lap), stale): (&(DriverId, u16), &crate::state::Stale)| {
+        let [car_equal, car_backward, position_equal, position_backward] = stale.counts;
+        StaleSamples { driver: driver.0, lap, car_equal, car_backward, position_equal, position_backward }
+    };
+    samples.stale.iter().map(row).collect()
 }
 
 /// Date, meeting and name of the session, or what the input is called: lower case, words joined by hyphens.

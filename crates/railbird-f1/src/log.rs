@@ -30,6 +30,12 @@ pub struct Logs {
     pub session: Vec<SessionRow>,
     /// Messages of race control.
     pub race_control: Vec<RaceControlRow>,
+    /// Penalties and deleted laps, from those messages.
+    pub rulings: Vec<RulingRow>,
+    /// Mini-sectors by the source's own codes.
+    pub segments: Vec<SegmentRow>,
+    /// Cars that take part in the parts of qualifying.
+    pub entries: Vec<EntriesRow>,
     /// Weather.
     pub weather: Vec<WeatherRow>,
     /// Laps of the race.
@@ -315,6 +321,109 @@ pub struct RaceControlRow {
     pub driver: Option<DriverId>,
     /// The message.
     pub message: RaceControl,
+}
+
+/// What the stewards have ruled on `driver`. A later row of the same driver and number says what holds from then on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulingRow {
+    /// When it became known.
+    pub known_at: SessionTime,
+    /// On whom.
+    pub driver: DriverId,
+    /// Which of the driver's rulings, 1 first.
+    pub number: u16,
+    /// What it is.
+    pub kind: RulingKind,
+    /// Whether it holds.
+    pub state: RulingState,
+    /// Length of a penalty of time, s.
+    pub seconds: Option<u16>,
+    /// Lap whose time was deleted.
+    pub lap: Option<u16>,
+    /// The penalty as printed, or the time that was deleted; empty where not told.
+    pub words: String,
+    /// Why; empty where not told.
+    pub reason: String,
+}
+
+/// Kinds of rulings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RulingKind {
+    /// A penalty.
+    Penalty,
+    /// A lap time that does not count.
+    DeletedLap,
+}
+
+impl RulingKind {
+    /// As in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Penalty => "penalty",
+            Self::DeletedLap => "deleted_lap",
+        }
+    }
+
+    /// From the name in the API.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Penalty, Self::DeletedLap].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// Whether a ruling holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RulingState {
+    /// It holds; a penalty is yet to be served.
+    Given,
+    /// A penalty that was served.
+    Served,
+    /// It holds no more.
+    TakenBack,
+}
+
+impl RulingState {
+    /// As in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Given => "given",
+            Self::Served => "served",
+            Self::TakenBack => "taken_back",
+        }
+    }
+
+    /// From the name in the API.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Given, Self::Served, Self::TakenBack].into_iter().find(|state| state.name() == name)
+    }
+}
+
+/// The source's code of a mini-sector of lap `lap`: 2048 driven, 2049 best of the driver, 2051 best of all, 2064 in the pit
+/// lane, and others that it does not explain. A later row of the same place corrects an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentRow {
+    /// When it became known.
+    pub known_at: SessionTime,
+    /// Who.
+    pub driver: DriverId,
+    /// Lap, 1 first.
+    pub lap: u16,
+    /// Sector, 1 to 3.
+    pub sector: u8,
+    /// Mini-sector of the sector, 1 first.
+    pub segment: u8,
+    /// The code, never 0.
+    pub code: u32,
+}
+
+/// From now on `cars` cars take part in part `part` of qualifying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntriesRow {
+    /// When it became known.
+    pub known_at: SessionTime,
+    /// 1 to 3.
+    pub part: u8,
+    /// How many; 0 where not known any more.
+    pub cars: u8,
 }
 
 /// Weather.

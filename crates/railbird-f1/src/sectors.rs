@@ -2,6 +2,8 @@
 //!
 //! Everything here is made from [`laps`](crate::laps()) and telemetry; nothing reads a record again.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -43,6 +45,8 @@ pub struct SectorRow {
     pub speeds: [Option<f64>; 4],
     /// Times of equal parts of the track, from telemetry.
     pub mini_sectors_s: Vec<f64>,
+    /// The source's own codes of its mini-sectors, sector by sector, null where it sent none; see [`SegmentRow`](crate::SegmentRow).
+    pub segments: [Vec<Option<u32>>; 3],
 }
 
 /// What a driver did best, deleted laps left out.
@@ -133,7 +137,8 @@ impl Sectors {
     /// on the threads of the current rayon pool.
     pub fn of(session: &Session, as_of: Option<SessionTime>) -> Self {
         let table = laps(session, as_of).laps;
-        let sectors: Vec<_> = table.par_iter().map(|lap| row(session, lap)).collect();
+        let codes = Codes::new(session, as_of);
+        let sectors: Vec<_> = table.par_iter().map(|lap| row(session, &codes, lap)).collect();
         let drivers = (0..session.drivers.len()).map(|driver| DriverId(driver as u8));
         let of_driver = |driver: DriverId| -> &[Lap] {
             let from = table.partition_point(|lap| lap.driver < driver);
@@ -153,7 +158,28 @@ fn seconds(ms: i64) -> f64 {
     ms as f64 / 1e3
 }
 
-fn row(session: &Session, lap: &Lap) -> SectorRow {
+/// Codes of mini-sectors, by driver and lap.
+struct Codes(HashMap<(DriverId, u16), [Vec<Option<u32>>; 3]>);
+
+impl Codes {
+    fn new(session: &Session, as_of: Option<SessionTime>) -> Self {
+        let mut codes: HashMap<_, [Vec<Option<u32>>; 3]> = HashMap::new();
+        let known = |at: SessionTime| as_of.is_none_or(|as_of| at <= as_of);
+        for row in session.logs.segments.iter().take_while(|row| known(row.known_at)) {
+            let sectors = codes.entry((row.driver, row.lap)).or_default();
+            let (Some(sector), Some(segment)) = (row.sector.checked_sub(1), row.segment.checked_sub(1)) else { continue };
+            let Some(sector) = sectors.get_mut(usize::from(sector)) else { continue };
+            let segment = usize::from(segment);
+            if sector.len() <= segment {
+                sector.resize(segment + 1, None);
+            }
+            sector[segment] = Some(row.code);
+        }
+        Self(codes)
+    }
+}
+
+fn row(session: &Session, codes: &Codes, lap: &Lap) -> SectorRow {
     SectorRow {
         driver: lap.code.clone(),
         lap: lap.lap_number,
@@ -161,6 +187,7 @@ fn row(session: &Session, lap: &Lap) -> SectorRow {
         lap_time_s: lap.lap_time_ms.map(seconds),
         speeds: lap.speeds,
         mini_sectors_s: mini_sector_times(session, lap),
+        segments: codes.0.get(&(lap.driver, lap.lap_number)).cloned().unwrap_or_default(),
     }
 }
 
@@ -261,10 +288,12 @@ fn qualifying(session: &Session, table: &[Lap], as_of: Option<SessionTime>) -> V
         }
         // Of equal times the one set first is ahead.
         best.sort_by_key(|(time, lap)| (*time, lap.time_ms));
-        // Ten start the last part; what the parts before lose is shared between them.
+        // As the source tells, or by the rule: ten start the last part; what the parts before lose is shared between them.
+        let entries = session.logs.entries.iter().filter(|row| known(row.known_at) && row.part == part + 1);
+        let told = entries.last().map(|row| usize::from(row.cars)).filter(|cars| *cars > 0);
         let go_on = match part {
-            1 => Some(cars.saturating_sub(10) / 2 + 10),
-            2 => Some(10),
+            1 => told.or(Some(cars.saturating_sub(10) / 2 + 10)),
+            2 => told.or(Some(10)),
             _ => None,
         };
         let ended = starts.len() > index + 1;

@@ -16,7 +16,7 @@ use axum::{
 };
 use bytes::Bytes;
 use railbird_publish::{In, Method, Offer};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Pages, ServeConfig, ServeError,
@@ -34,6 +34,8 @@ use crate::{
 pub(crate) struct App {
     pub(crate) config: ServeConfig,
     pub(crate) pool: Pool,
+    /// Large bodies that may still be taken in.
+    pub(crate) large_bodies: Semaphore,
     pub(crate) keep: Keep,
     pub(crate) cache: Arc<FrameCache>,
     pub(crate) sockets: Sockets,
@@ -108,6 +110,7 @@ impl App {
         let all = endpoints.iter().map(|(_, metrics)| metrics).chain(streams.iter().map(|(_, metrics)| metrics));
         let app = Arc::new(Self {
             pool: Pool::new(limits.blocking_threads, limits.blocking_queue_max),
+            large_bodies: Semaphore::new(limits.large_bodies_max),
             keep,
             cache: FrameCache::new(&limits),
             sockets: Sockets::new(limits.sockets_max),

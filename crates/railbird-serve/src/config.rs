@@ -83,6 +83,8 @@ pub struct Limits {
     pub frame_bytes_max: usize,
     /// A stored gzip body decoded for a client that does not take gzip, bytes.
     pub inflate_bytes_max: usize,
+    /// Requests whose body may be larger than a megabyte, at once; a further one is answered 429 before it is read.
+    pub large_bodies_max: usize,
     /// Length of a parameter's value, bytes.
     pub parameter_bytes_max: usize,
     /// Read buffer of a WebSocket, bytes; allocated for each.
@@ -121,6 +123,7 @@ impl Default for Limits {
             frame_cache_bytes_max: 64 << 20,
             frame_bytes_max: 1 << 20,
             inflate_bytes_max: 256 << 20,
+            large_bodies_max: 2,
             parameter_bytes_max: 1024,
             socket_read_buffer_bytes: 4 << 10,
             socket_message_bytes_max: 4 << 10,

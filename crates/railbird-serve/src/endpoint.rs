@@ -18,6 +18,9 @@ use crate::{
     reply::{Refused, Wants, respond},
 };
 
+/// Routes that take a larger body than this hold a place of [`Limits::large_bodies_max`](crate::Limits) while they answer.
+const LARGE_BODY_BYTES: usize = 1 << 20;
+
 /// A route with what it needs to answer.
 pub(crate) struct Endpoint {
     pub(crate) app: Arc<App>,
@@ -45,6 +48,13 @@ impl Endpoint {
         let (mut parts, body) = request.into_parts();
         let wants = Wants::of(&parts.headers);
         let parameters = call::parameters(&mut parts, &self.route.parameters, limits.parameter_bytes_max).await?;
+        let _place = match self.route.body {
+            Some(rule) if rule.bytes_max > LARGE_BODY_BYTES => Some(self.app.large_bodies.try_acquire().map_err(|_| {
+                let message = format!("body: {} large ones are being taken in; try again later", limits.large_bodies_max);
+                Refused::new(StatusCode::TOO_MANY_REQUESTS, message)
+            })?),
+            _ => None,
+        };
         let body = match self.route.method {
             Method::Get => bytes::Bytes::new(),
             Method::Post => call::body(&parts.headers, body, self.route.body).await?,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{DriverId, LapCount, RaceControl, RacingNumber, SessionTime, TrackFlag, Weather};
 use crate::log::{
-    CarStatus, CrossingRow, GapRow, LapCountRow, LapField, LapRow, Logs, OfficialGapRow, OrderRow, RaceControlRow,
-    SessionRow, StatusRow, TrackRow, TyreRow, WeatherRow,
+    CarStatus, CrossingRow, EntriesRow, GapRow, LapCountRow, LapField, LapRow, Logs, OfficialGapRow, OrderRow,
+    RaceControlRow, RulingKind, RulingRow, RulingState, SegmentRow, SessionRow, StatusRow, TrackRow, TyreRow, WeatherRow,
 };
 use railbird_timeline::Ts;
 
@@ -190,6 +190,50 @@ table!(RaceControls of RaceControlRow {
     },
 });
 
+table!(Rulings of RulingRow {
+    t: f64 = |row| row.known_at.seconds(),
+    driver: u8 = |row| row.driver.0,
+    number: u16 = |row| row.number,
+    kind: String = |row| row.kind.name().to_owned(),
+    state: String = |row| row.state.name().to_owned(),
+    seconds: Option<u16> = |row| row.seconds,
+    lap: Option<u16> = |row| row.lap,
+    words: String = |row| row.words.clone(),
+    reason: String = |row| row.reason.clone(),
+} -> |at, table| RulingRow {
+    known_at: time(table.t[at]),
+    driver: DriverId(table.driver[at]),
+    number: table.number[at],
+    kind: RulingKind::from_name(&table.kind[at])?,
+    state: RulingState::from_name(&table.state[at])?,
+    seconds: table.seconds[at],
+    lap: table.lap[at],
+    words: table.words[at].clone(),
+    reason: table.reason[at].clone(),
+});
+
+table!(Segments of SegmentRow {
+    t: f64 = |row| row.known_at.seconds(),
+    driver: u8 = |row| row.driver.0,
+    lap: u16 = |row| row.lap,
+    sector: u8 = |row| row.sector,
+    segment: u8 = |row| row.segment,
+    code: u32 = |row| row.code,
+} -> |at, table| SegmentRow {
+    known_at: time(table.t[at]),
+    driver: DriverId(table.driver[at]),
+    lap: table.lap[at],
+    sector: table.sector[at],
+    segment: table.segment[at],
+    code: table.code[at],
+});
+
+table!(Entries of EntriesRow {
+    t: f64 = |row| row.known_at.seconds(),
+    part: u8 = |row| row.part,
+    cars: u8 = |row| row.cars,
+} -> |at, table| EntriesRow { known_at: time(table.t[at]), part: table.part[at], cars: table.cars[at] });
+
 table!(Weathers of WeatherRow {
     t: f64 = |row| row.known_at.seconds(),
     air_temp: Option<f64> = |row| known(row.weather.air_temp),
@@ -234,12 +278,15 @@ pub(crate) struct Events {
     track: Track,
     session: SessionStatuses,
     race_control: RaceControls,
+    rulings: Rulings,
+    segments: Segments,
+    entries: Entries,
     pub(crate) weather: Weathers,
     lap_count: LapCounts,
 }
 
 /// Names of the tables of `…/events`.
-pub(crate) const KINDS: [&str; 12] = [
+pub(crate) const KINDS: [&str; 15] = [
     "order",
     "crossings",
     "official_positions",
@@ -250,6 +297,9 @@ pub(crate) const KINDS: [&str; 12] = [
     "track",
     "session",
     "race_control",
+    "rulings",
+    "segments",
+    "entries",
     "weather",
     "lap_count",
 ];
@@ -267,6 +317,9 @@ impl Events {
             track: Track::new(&logs.track),
             session: SessionStatuses::new(&logs.session),
             race_control: RaceControls::new(&logs.race_control),
+            rulings: Rulings::new(&logs.rulings),
+            segments: Segments::new(&logs.segments),
+            entries: Entries::new(&logs.entries),
             weather: Weathers::new(&logs.weather),
             lap_count: LapCounts::new(&logs.lap_count),
         }
@@ -284,6 +337,9 @@ impl Events {
             + self.track.len()
             + self.session.len()
             + self.race_control.len()
+            + self.rulings.len()
+            + self.segments.len()
+            + self.entries.len()
             + self.weather.len()
             + self.lap_count.len()
     }
@@ -302,6 +358,9 @@ impl Events {
             track: self.track.rows()?,
             session: self.session.rows()?,
             race_control: self.race_control.rows()?,
+            rulings: self.rulings.rows()?,
+            segments: self.segments.rows()?,
+            entries: self.entries.rows()?,
             weather: self.weather.rows()?,
             lap_count: self.lap_count.rows()?,
         })

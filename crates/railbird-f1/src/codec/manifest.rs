@@ -9,7 +9,7 @@ use crate::event::{RacingNumber, SessionInfo};
 use crate::session::Driver;
 
 /// Version of the form of the store: another form, another version of every session.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Who drove, where everything lies, and what it was made from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub struct Manifest {
     pub counts: Counts,
     /// What was left out, by reason.
     pub rejected: BTreeMap<String, u64>,
+    /// Samples that were left out for their time, by driver and lap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stale_samples: Vec<StaleSamples>,
     /// What the session was made from.
     pub inputs: Vec<FileHash>,
     /// The other files of the session.
@@ -134,7 +137,8 @@ pub struct ChunkIndex {
 /// The centreline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Geometry {
-    /// Session time at which it was fitted, s.
+    /// Session time from which on it counts, s: when it was fitted, or when the source said what the session is and an earlier
+    /// one's could be taken.
     pub known_at_s: f64,
     /// Length of a lap, m.
     pub length_m: f64,
@@ -144,6 +148,35 @@ pub struct Geometry {
     pub corners: Vec<Corner>,
     /// Rotation for a broadcast-like view, degrees, where known.
     pub rotation_deg: f64,
+    /// The earlier session in which it was fitted; none where this one's own laps gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<LineOrigin>,
+}
+
+/// The session in which a centreline was fitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineOrigin {
+    /// Its name.
+    pub session: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Samples of one driver and lap that were left out because they were not later than the last one of the same car.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaleSamples {
+    /// Index of the driver.
+    pub driver: u8,
+    /// Lap under way when they came, 1 first.
+    pub lap: u16,
+    /// Car samples of the same time.
+    pub car_equal: u32,
+    /// Car samples of an earlier time.
+    pub car_backward: u32,
+    /// Positions of the same time.
+    pub position_equal: u32,
+    /// Positions of an earlier time.
+    pub position_backward: u32,
 }
 
 /// A corner.

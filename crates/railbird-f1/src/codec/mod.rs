@@ -8,4 +8,6 @@ pub(crate) use self::chunk::{CHUNK_NS, chunks, encode as encode_chunk};
 pub use self::chunk::{Chunk, ChunkError, decode as decode_chunk};
 pub(crate) use self::events::{Events, Gaps, KINDS};
 pub(crate) use self::manifest::FORMAT;
-pub use self::manifest::{About, ChunkIndex, Corner, Counts, Entrant, FileHash, Geometry, Manifest};
+pub use self::manifest::{
+    About, ChunkIndex, Corner, Counts, Entrant, FileHash, Geometry, LineOrigin, Manifest, StaleSamples,
+};

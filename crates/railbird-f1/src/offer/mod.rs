@@ -3,6 +3,7 @@
 //! The caller brings a [`Library`] (stored sessions, from memory where it can) and an [`Imports`] (imports that run
 //! beside the server); both do I/O, nothing here does.
 
+mod kept;
 mod views;
 
 use std::sync::{Arc, OnceLock};
@@ -14,11 +15,15 @@ use railbird_publish::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use self::kept::Kept;
 use crate::codec::{Events, KINDS, Manifest};
+use crate::drs::{DrsZoneRow, drs_zones};
 use crate::frame::{FRAME_RATES, Frames};
-use crate::import::gunzip;
+use crate::import::{Input, gunzip};
+use crate::laps::{LapTable, laps};
 use crate::sectors::Sectors;
 use crate::session::Session;
+use crate::upload::read_upload;
 
 /// Largest body of an import request, bytes: a path or a URL.
 const IMPORT_BYTES_MAX: usize = 8 << 10;
@@ -53,6 +58,9 @@ pub trait Library: Send + Sync {
     /// # Errors
     /// As [`Self::stored`].
     fn opened(&self, version: &str) -> Result<Arc<Opened>, Refusal>;
+
+    /// The same, where it is open.
+    fn opened_in_memory(&self, version: &str) -> Option<Arc<Opened>>;
 }
 
 /// A version's files.
@@ -88,7 +96,16 @@ impl Stored {
         ];
         let session = Arc::new(crate::import::open(&self.manifest, &files.into_iter().collect())?);
         let frames = Arc::new(Frames::new(&self.manifest.version, Arc::clone(&session)));
-        Ok(Opened { manifest: Arc::clone(&self.manifest), session, frames, sectors: OnceLock::new() })
+        Ok(Opened {
+            manifest: Arc::clone(&self.manifest),
+            session,
+            frames,
+            laps: OnceLock::new(),
+            sectors: OnceLock::new(),
+            drs_zones: OnceLock::new(),
+            laps_answer: Kept::default(),
+            sectors_answer: Kept::default(),
+        })
     }
 }
 
@@ -101,8 +118,13 @@ pub struct Opened {
     pub session: Arc<Session>,
     /// Its frames.
     pub frames: Arc<Frames>,
+    /// Its laps as they are known at the end, once somebody has asked for any.
+    laps: OnceLock<Arc<LapTable>>,
     /// Its sectors, once somebody has asked for all of them: they take a walk over the telemetry of every lap.
     sectors: OnceLock<Arc<Sectors>>,
+    drs_zones: OnceLock<Arc<[DrsZoneRow]>>,
+    laps_answer: Kept,
+    sectors_answer: Kept,
 }
 
 impl Opened {
@@ -111,10 +133,22 @@ impl Opened {
         Arc::clone(self.sectors.get_or_init(|| Arc::new(Sectors::of(&self.session, None))))
     }
 
-    /// Bytes that it takes in memory, about: samples and progress along the track, and the rows of the logs.
+    /// Its laps as they are known at the end, computed once.
+    pub(crate) fn laps(&self) -> Arc<LapTable> {
+        Arc::clone(self.laps.get_or_init(|| Arc::new(laps(&self.session, None))))
+    }
+
+    /// Its DRS zones as they became known, computed once.
+    pub(crate) fn drs_zones(&self) -> &[DrsZoneRow] {
+        self.drs_zones.get_or_init(|| drs_zones(&self.session, None).into())
+    }
+
+    /// Bytes that it takes in memory, about: samples and progress along the track, the rows of the logs, and the laps and
+    /// sectors with their answers.
     pub fn bytes(&self) -> usize {
         let counts = &self.manifest.counts;
-        (counts.car_samples * 24 + counts.position_samples * 37 + counts.events * 64 + counts.gaps * 80) as usize
+        (counts.car_samples * 24 + counts.position_samples * 37 + counts.events * 64 + counts.gaps * 80 + counts.laps * 4_000)
+            as usize
     }
 }
 
@@ -126,6 +160,17 @@ pub enum ImportRequest {
     Path(String),
     /// An archive's URL root.
     Url(String),
+}
+
+/// What may be imported over HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImportRules {
+    /// Whether there is an import root, so that a path may be given.
+    pub paths: bool,
+    /// Hosts whose URLs may be given.
+    pub hosts: Vec<String>,
+    /// Largest upload, bytes; 0 where none is taken.
+    pub upload_bytes_max: usize,
 }
 
 /// How an import stands.
@@ -152,6 +197,15 @@ pub trait Imports: Send + Sync {
     /// # Errors
     /// Where the request is not allowed, or too many wait.
     fn start(&self, request: ImportRequest) -> Result<String, Refusal>;
+
+    /// Queues the import of what was sent, and names it.
+    ///
+    /// # Errors
+    /// Where uploads are not allowed, or too many wait.
+    fn start_upload(&self, input: Input) -> Result<String, Refusal>;
+
+    /// What may be imported.
+    fn rules(&self) -> ImportRules;
 
     /// How an import stands; `None` for a name that was never given or is long gone.
     fn status(&self, import: &str) -> Option<ImportStatus>;
@@ -227,7 +281,7 @@ fn stored_routes(library: &Arc<dyn Library>) -> Vec<Route> {
                 "/api/f1/sessions/{session}/chunks/{n}",
                 "Samples of 30 s, as docs/formats/f1-chunks.md says",
                 library,
-                |library, call| chunk(&*stored(library, call)?, call),
+                |library, call| Ok(named(call, chunk(&*stored(library, call)?, call)?)),
             )
         },
         Route {
@@ -240,7 +294,7 @@ fn stored_routes(library: &Arc<dyn Library>) -> Vec<Route> {
                 |library, call| {
                     let stored = stored(library, call)?;
                     match call.get("kinds") {
-                        None => Ok(log(&stored, "events", stored.events.clone())),
+                        None => Ok(named(call, log(&stored, "events", stored.events.clone()))),
                         Some(kinds) => some_events(&stored, kinds),
                     }
                 },
@@ -255,7 +309,7 @@ fn stored_routes(library: &Arc<dyn Library>) -> Vec<Route> {
                 library,
                 |library, call| {
                     let stored = stored(library, call)?;
-                    Ok(log(&stored, "gaps", stored.gaps.clone()))
+                    Ok(named(call, log(&stored, "gaps", stored.gaps.clone())))
                 },
             )
         },
@@ -273,17 +327,20 @@ fn stored_routes(library: &Arc<dyn Library>) -> Vec<Route> {
 }
 
 fn import_routes(imports: Arc<dyn Imports>) -> Vec<Route> {
-    let watch = Arc::clone(&imports);
+    let (watch, rules, uploads) = (Arc::clone(&imports), Arc::clone(&imports), Arc::clone(&imports));
+    let upload_bytes_max = imports.rules().upload_bytes_max;
     let schema = Some(json!({"type": "object"}));
     let start: railbird_publish::Answer = Arc::new(move |call| {
         let request = serde_json::from_slice(&call.body).map_err(|error| Refusal {
             kind: RefusalKind::BadCall,
             message: format!("body: {error}; expected {{\"path\": \"…\"}} or {{\"url\": \"…\"}}"),
         })?;
-        let import = imports.start(request)?;
-        let mut reply = Reply::json(&json!({ "import": import }))?;
-        reply.status = 202;
-        Ok(reply)
+        started(imports.start(request)?)
+    });
+    let upload: railbird_publish::Answer = Arc::new(move |call| {
+        let input = read_upload(call.get("name").unwrap_or("upload"), &call.body)
+            .map_err(|error| refusal(RefusalKind::BadInput, error.to_string()))?;
+        started(uploads.start_upload(input)?)
     });
     vec![
         Route {
@@ -297,6 +354,30 @@ fn import_routes(imports: Arc<dyn Imports>) -> Vec<Route> {
             cost: Cost::Blocking,
             warm: None,
             answer: start,
+        },
+        Route {
+            method: Method::Post,
+            path: "/api/f1/uploads",
+            summary: "Imports a session that is sent as a tar file of its streams, or of one recording",
+            parameters: vec![query("name", "What to call the session where its source does not name it")],
+            body: Some(BodyRule { media_type: "application/x-tar", bytes_max: upload_bytes_max }),
+            media_type: "application/json",
+            schema: schema.clone(),
+            cost: Cost::Blocking,
+            warm: None,
+            answer: upload,
+        },
+        Route {
+            method: Method::Get,
+            path: "/api/f1/imports",
+            summary: "What may be imported: paths below an import root, URLs of which hosts, uploads of which size",
+            parameters: Vec::new(),
+            body: None,
+            media_type: "application/json",
+            schema: schema.clone(),
+            cost: Cost::Quick,
+            warm: None,
+            answer: Arc::new(move |_| Reply::json(&rules.rules())),
         },
         Route {
             method: Method::Get,
@@ -315,6 +396,10 @@ fn import_routes(imports: Arc<dyn Imports>) -> Vec<Route> {
             }),
         },
     ]
+}
+
+fn started(import: String) -> Result<Reply, Refusal> {
+    Ok(Reply { status: 202, ..Reply::json(&json!({ "import": import }))? })
 }
 
 /// A route that reads the library on a blocking thread and answers with JSON.
@@ -459,6 +544,11 @@ fn log(stored: &Stored, name: &str, body: Bytes) -> Reply {
         body,
         ..Reply::bytes("application/json")
     }
+}
+
+/// What is asked for by a name can change; by a version it cannot.
+fn named(call: &Call, reply: Reply) -> Reply {
+    Reply { immutable: call.get("session").is_some_and(is_version), ..reply }
 }
 
 fn log_json(packed: &[u8]) -> Result<Vec<u8>, Refusal> {

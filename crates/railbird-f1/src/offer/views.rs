@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use railbird_publish::{Call, Refusal, RefusalKind, Reply, Route};
+use railbird_publish::{Call, Refusal, RefusalKind, Reply, Route, Warm};
 use serde_json::json;
 
 use super::{Library, bad_call, blocking, not_found, open_call, query, refusal, session_parameter};
@@ -10,6 +10,7 @@ use crate::classification::classification;
 use crate::compare::{COMPARED_LAPS_MAX, compare};
 use crate::event::{DriverId, SessionTime};
 use crate::laps::{Lap, LapTable, laps};
+use crate::offer::{Kept, Opened, is_version};
 use crate::sectors::Sectors;
 use crate::session::Session;
 use crate::table::{Table, TableFormat};
@@ -31,19 +32,25 @@ pub(super) fn routes(library: &Arc<dyn Library>) -> Vec<Route> {
         Route {
             parameters: vec![session_parameter(), drivers(), lap_numbers(), known_then()],
             schema: object(),
+            warm: Some(warm(library, "laps", |opened| &opened.laps_answer)),
             ..blocking(
                 "/api/f1/sessions/{session}/laps",
                 "Laps with FastF1's columns, times in seconds",
                 library,
                 |library, call| {
                     let opened = open_call(library, call)?;
-                    Reply::json(&json!({ "laps": chosen(&opened.session, call, ["drivers", "laps"])?.laps }))
+                    if is_whole(call) {
+                        let all = || serde_json::to_vec(&json!({ "laps": opened.laps().laps }));
+                        return kept(&opened, &opened.laps_answer, "laps", call, all);
+                    }
+                    Reply::json(&json!({ "laps": chosen(&opened, call, ["drivers", "laps"])?.laps }))
                 },
             )
         },
         Route {
             parameters: vec![session_parameter(), drivers(), known_then()],
             schema: object(),
+            warm: Some(warm(library, "sectors", |opened| &opened.sectors_answer)),
             ..blocking(
                 "/api/f1/sessions/{session}/sectors",
                 "Sectors, speed traps, stints, pit stops, ideal laps, and the parts of qualifying",
@@ -59,8 +66,9 @@ pub(super) fn routes(library: &Arc<dyn Library>) -> Vec<Route> {
                         };
                         drivers.as_ref().is_none_or(chosen)
                     };
-                    if as_of.is_none() && drivers.is_none() {
-                        return Reply::json(&*opened.sectors());
+                    if is_whole(call) {
+                        let all = || serde_json::to_vec(&*opened.sectors());
+                        return kept(&opened, &opened.sectors_answer, "sectors", call, all);
                     }
                     let mut sectors = match as_of {
                         None => Sectors::clone(&opened.sectors()),
@@ -88,6 +96,21 @@ pub(super) fn routes(library: &Arc<dyn Library>) -> Vec<Route> {
             )
         },
         Route {
+            parameters: vec![session_parameter(), known_then()],
+            schema: object(),
+            ..blocking(
+                "/api/f1/sessions/{session}/drs",
+                "DRS zones along the centreline as they became known; none where the season has no DRS",
+                library,
+                |library, call| {
+                    let opened = open_call(library, call)?;
+                    let until = as_of(call)?.map_or(f64::INFINITY, SessionTime::seconds);
+                    let rows: Vec<_> = opened.drs_zones().iter().filter(|row| row.known_at_s <= until).collect();
+                    Reply::json(&json!({ "zones": rows }))
+                },
+            )
+        },
+        Route {
             parameters: vec![session_parameter(), driver(), lap()],
             schema: object(),
             ..blocking(
@@ -96,7 +119,7 @@ pub(super) fn routes(library: &Arc<dyn Library>) -> Vec<Route> {
                 library,
                 |library, call| {
                     let opened = open_call(library, call)?;
-                    let laps = telemetry_laps(&opened.session, call)?;
+                    let laps = telemetry_laps(&opened, call)?;
                     let rows: Vec<_> = laps
                         .iter()
                         .map(|lap| {
@@ -136,19 +159,47 @@ pub(super) fn routes(library: &Arc<dyn Library>) -> Vec<Route> {
     ]
 }
 
+/// Whether a call asks for everything as it is known at the end.
+fn is_whole(call: &Call) -> bool {
+    call.parameters.keys().all(|name| name == "session")
+}
+
+/// The answer of `…/{what}` without further words, computed and compressed once a version.
+fn kept(
+    opened: &Opened,
+    answer: &Kept,
+    what: &str,
+    call: &Call,
+    make: impl FnOnce() -> serde_json::Result<Vec<u8>>,
+) -> Result<Reply, Refusal> {
+    let tag = format!("{}-{what}", opened.manifest.version);
+    let immutable = call.get("session").is_some_and(is_version);
+    answer.reply_or(call, tag, immutable, || make().map_err(|error| refusal(RefusalKind::Broken, error.to_string())))
+}
+
+/// The same from memory, where it is there.
+fn warm(library: &Arc<dyn Library>, what: &'static str, answer: fn(&Opened) -> &Kept) -> Warm {
+    let library = Arc::clone(library);
+    Arc::new(move |call| {
+        let version = call.get("session").filter(|name| is_version(name) && is_whole(call))?;
+        answer(&*library.opened_in_memory(version)?).reply(call, format!("{version}-{what}"), true)
+    })
+}
+
 /// Laps that a call names; all where it names none.
-fn chosen(session: &Session, call: &Call, [drivers, numbers]: [&str; 2]) -> Result<LapTable, Refusal> {
+fn chosen(opened: &Opened, call: &Call, [drivers, numbers]: [&str; 2]) -> Result<LapTable, Refusal> {
+    let session = &opened.session;
     let as_of = as_of(call)?;
     let drivers = call.get(drivers).map(|text| driver_list(session, text)).transpose()?;
     let ranges = call.get(numbers).map(ranges).transpose()?;
-    let mut table = laps(session, as_of);
-    table.laps.retain(|lap| {
+    let wanted = |lap: &&Lap| {
         drivers.as_ref().is_none_or(|drivers| drivers.contains(&lap.driver))
             && ranges
                 .as_ref()
                 .is_none_or(|ranges| ranges.iter().any(|(first, last)| (*first..=*last).contains(&lap.lap_number)))
-    });
-    Ok(table)
+    };
+    let table = as_of.map_or_else(|| opened.laps(), |as_of| Arc::new(laps(session, Some(as_of))));
+    Ok(LapTable { laps: table.laps.iter().filter(wanted).cloned().collect() })
 }
 
 fn as_of(call: &Call) -> Result<Option<SessionTime>, Refusal> {
@@ -179,11 +230,11 @@ fn ranges(text: &str) -> Result<Vec<(u16, u16)>, Refusal> {
         .collect()
 }
 
-fn telemetry_laps(session: &Session, call: &Call) -> Result<Vec<Lap>, Refusal> {
+fn telemetry_laps(opened: &Opened, call: &Call) -> Result<Vec<Lap>, Refusal> {
     if call.get("driver").is_none() || call.get("lap").is_none() {
         return Err(bad_call("telemetry: expected driver and lap, as in ?driver=NOR,PIA&lap=21"));
     }
-    let laps = chosen(session, call, ["driver", "lap"])?.laps;
+    let laps = chosen(opened, call, ["driver", "lap"])?.laps;
     if laps.is_empty() {
         return Err(not_found("telemetry: none of these laps was driven"));
     }
@@ -197,7 +248,7 @@ fn comparison(library: &dyn Library, call: &Call) -> Result<Reply, Refusal> {
     let opened = open_call(library, call)?;
     let session = &opened.session;
     let text = call.get("laps").ok_or_else(|| bad_call("laps: not given; expected as in ?laps=NOR:21,PIA:21"))?;
-    let table = laps(session, None);
+    let table = opened.laps();
     let chosen: Vec<&Lap> = text
         .split(',')
         .map(|part| {
@@ -234,9 +285,9 @@ fn export(library: &dyn Library, call: &Call) -> Result<Reply, Refusal> {
     let format = TableFormat::from_name(format)
         .ok_or_else(|| bad_call(format!("format: expected csv, arrow or parquet, got {format:?}")))?;
     let (table, name) = match call.get("table").unwrap_or("laps") {
-        "laps" => (Table::laps(&chosen(&opened.session, call, ["driver", "lap"])?), "laps".to_owned()),
+        "laps" => (Table::laps(&chosen(&opened, call, ["driver", "lap"])?), "laps".to_owned()),
         "telemetry" => {
-            let laps = telemetry_laps(&opened.session, call)?;
+            let laps = telemetry_laps(&opened, call)?;
             let [lap] = laps.as_slice() else {
                 return Err(bad_call(format!("telemetry: expected one lap a file, got {}", laps.len())));
             };

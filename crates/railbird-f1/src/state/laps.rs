@@ -8,7 +8,7 @@
 //! Invariant: a row depends only on records received up to its `known_at`, and no row is ever changed.
 
 use crate::event::{AppDelta, DriverId, LineDelta, RaceControl, SessionStatus, SessionTime, TimeDelta};
-use crate::log::{LapField, LapRow, Logs};
+use crate::log::{LapField, LapRow, Logs, SegmentRow};
 
 pub(crate) use self::deleted::Deletion;
 use self::tyres::Tyres;
@@ -26,6 +26,8 @@ const LATE_NS: i64 = 5_000_000_000;
 const LATE_LINE_SPEED_NS: i64 = 30_000_000_000;
 /// Speed at the second intermediate comes at most this late.
 const LATE_INTERMEDIATE_NS: i64 = 10_000_000_000;
+/// Most mini-sectors of a sector that are followed; circuits have up to ten.
+const SEGMENTS_MAX: usize = 32;
 /// A feed that restates old laps for longer than this is believed.
 const BEHIND_NS: i64 = 120_000_000_000;
 /// A time between sessions, which some feeds print as a lap time, differs from the lap time before by more than this.
@@ -65,6 +67,8 @@ struct Car {
     /// A best time whose lap is not known yet.
     best_without_lap: Option<f64>,
     laps: Vec<Cells>,
+    /// Lap and code that was published last of each mini-sector, sector by sector.
+    segments: Vec<(u16, u32)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -104,10 +108,16 @@ impl LapFold {
         writer.app(app, pits_seen);
     }
 
-    /// Takes in a message: lap times deleted by the stewards, or given back.
-    pub fn race_control(&mut self, at: SessionTime, message: &RaceControl, driver: Option<DriverId>, logs: &mut Logs) {
-        let (Some(driver), Some(deletion)) = (driver, Deletion::parse(&message.message)) else { return };
-        self.writer(at, driver, logs).deletion(&deletion);
+    /// Takes in a message: lap times deleted by the stewards, or given back. The lap, where there is such a one.
+    pub fn race_control(
+        &mut self,
+        at: SessionTime,
+        message: &RaceControl,
+        driver: Option<DriverId>,
+        logs: &mut Logs,
+    ) -> Option<u16> {
+        let deletion = Deletion::parse(&message.message)?;
+        self.writer(at, driver?, logs).deletion(&deletion)
     }
 
     /// Takes in the status of the session: the first lap begins when it starts.
@@ -343,6 +353,7 @@ impl Writer<'_> {
     /// Times and speeds, each to the lap to which it can belong.
     fn values(&mut self, line: &LineDelta, completes: bool) {
         for (index, sector) in line.sectors.iter().filter(|(index, _)| *index < SECTORS.len()) {
+            self.segments(*index, &sector.segments, completes);
             if let Some(Some(time)) = sector.time.value_ms {
                 let lap = self.lap_of_sector(*index, f64::from(time), completes);
                 self.sector(lap, *index, f64::from(time));
@@ -374,6 +385,29 @@ impl Writer<'_> {
         for (field, speed, laps_ago) in traps {
             if let Some(Some(speed)) = speed {
                 self.publish(self.car.lap().saturating_sub(laps_ago), field, f64::from(speed));
+            }
+        }
+    }
+
+    /// Codes of mini-sectors. Code 0 clears the screen for the next lap: it says nothing of any.
+    fn segments(&mut self, sector: usize, codes: &[(usize, u32)], completes: bool) {
+        let late = sector + 1 == SECTORS.len() && !completes && self.car.lasted_less_than(self.at, LATE_NS);
+        let lap = self.car.lap().saturating_sub(u16::from(late));
+        if !(1..=LAPS_MAX).contains(&lap) {
+            return;
+        }
+        for (segment, code) in codes.iter().filter(|(segment, code)| *segment < SEGMENTS_MAX && *code != 0) {
+            self.car.segments.resize(SECTORS.len() * SEGMENTS_MAX, (0, 0));
+            let last = &mut self.car.segments[sector * SEGMENTS_MAX + segment];
+            if std::mem::replace(last, (lap, *code)) != (lap, *code) {
+                self.logs.segments.push(SegmentRow {
+                    known_at: self.at,
+                    driver: self.driver,
+                    lap,
+                    sector: sector as u8 + 1,
+                    segment: *segment as u8 + 1,
+                    code: *code,
+                });
             }
         }
     }
@@ -484,15 +518,14 @@ impl Writer<'_> {
         self.publish(lap, LapField::FreshTyre, set.new.map_or(f64::NAN, f64::from));
     }
 
-    fn deletion(&mut self, deletion: &Deletion<'_>) {
+    fn deletion(&mut self, deletion: &Deletion<'_>) -> Option<u16> {
         let laps = 1..=self.car.laps.len() as u16;
         let of_time =
             |lap: &u16| deletion.time_ms.is_some_and(|time| self.car.cell(*lap, LapField::LapTime) == f64::from(time));
         let named = deletion.lap.filter(|lap| (1..=self.car.top()).contains(lap));
         let lap = named.filter(of_time).or_else(|| laps.rev().find(of_time)).or(named);
-        if let Some(lap) = lap {
-            self.publish(lap, LapField::Deleted, if deletion.reinstated { f64::NAN } else { 1.0 });
-        }
+        self.publish(lap?, LapField::Deleted, if deletion.reinstated { f64::NAN } else { 1.0 });
+        lap
     }
 
     fn cells(&mut self, lap: u16) -> Option<&mut Cells> {

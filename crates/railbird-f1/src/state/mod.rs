@@ -8,19 +8,21 @@ mod gaps;
 mod samples;
 
 use crate::decode::Rejected;
+use crate::geometry::Centreline;
 use crate::event::{
     AppDelta, DriverDelta, DriverId, Event, RacingNumber, SessionInfo, SessionStatus, SessionTime, Stamped, TimingDelta,
 };
-use crate::log::{LapCountRow, Logs, RaceControlRow, SessionRow, TrackRow, WeatherRow};
+use crate::log::{EntriesRow, LapCountRow, Logs, RaceControlRow, SessionRow, TrackRow, WeatherRow};
 use crate::session::Driver;
 
 pub(crate) use self::laps::Deletion;
 pub use self::laps::LapFold;
 pub use self::order::OrderFold;
-pub(crate) use self::samples::{Moment, Samples};
+pub(crate) use self::samples::{Moment, Samples, Stale};
 
 mod laps;
 mod order;
+mod rulings;
 
 /// Most drivers of a session; numbers that come after are counted and left out.
 pub const DRIVERS_MAX: usize = 64;
@@ -37,6 +39,11 @@ pub struct State {
     samples: Samples,
     order: OrderFold,
     laps: LapFold,
+    rulings: rulings::RulingFold,
+    /// Centreline of an earlier session, until this one has said what it is.
+    earlier: Option<Centreline>,
+    /// Cars that take part in each part of qualifying.
+    entries: [u8; 3],
     part: u8,
     session: Option<SessionStatus>,
     logs: Logs,
@@ -64,6 +71,12 @@ impl State {
         Self::default()
     }
 
+    /// Nothing known but the centreline of an earlier session on the same circuit, which counts from the moment at which
+    /// the source says what this session is.
+    pub fn after(earlier: Option<Centreline>) -> Self {
+        Self { earlier, ..Self::default() }
+    }
+
     /// Rows published so far.
     pub const fn logs(&self) -> &Logs {
         &self.logs
@@ -89,8 +102,16 @@ impl State {
                 self.info = (**info).clone();
                 self.order.race(self.is_race());
                 self.cars.race(self.is_race());
+                if let Some(line) = self.earlier.take() {
+                    self.order.adopt(at, line);
+                }
             }
-            Event::Drivers(deltas) => deltas.iter().for_each(|(number, delta)| self.list(at, *number, delta)),
+            Event::Drivers(deltas) => {
+                // Who is new comes in the order of the screen; those without a line stay in the record's order.
+                let mut deltas: Vec<_> = deltas.iter().collect();
+                deltas.sort_by_key(|(_, delta)| delta.line.filter(|line| *line > 0).unwrap_or(u8::MAX));
+                deltas.into_iter().for_each(|(number, delta)| self.list(at, *number, delta));
+            }
             Event::Cars(entries) => {
                 for entry in entries {
                     let moment = self.samples.car_moment(entry.utc, at);
@@ -128,7 +149,10 @@ impl State {
                         let offset = utc.0 - at.0;
                         self.control_origin_ns = Some(self.control_origin_ns.map_or(offset, |most| most.max(offset)));
                     }
-                    self.laps.race_control(at, message, driver, &mut self.logs);
+                    let lap = self.laps.race_control(at, message, driver, &mut self.logs);
+                    if let Some(driver) = driver {
+                        self.rulings.race_control(at, &message.message, driver, lap, &mut self.logs);
+                    }
                     self.logs.race_control.push(RaceControlRow { known_at: at, driver, message: message.clone() });
                 }
             }
@@ -174,6 +198,12 @@ impl State {
             self.part = part;
             let status = self.session.as_ref().map_or_else(String::new, session_name);
             self.logs.session.push(SessionRow { known_at: at, status, part });
+        }
+        for (index, cars) in &delta.entries {
+            let Some(known) = self.entries.get_mut(*index) else { continue };
+            if std::mem::replace(known, *cars) != *cars {
+                self.logs.entries.push(EntriesRow { known_at: at, part: *index as u8 + 1, cars: *cars });
+            }
         }
         for (number, line) in &delta.lines {
             let Some(driver) = self.introduced(at, *number) else { continue };

@@ -3,6 +3,8 @@
 //! Rule: a sample is admitted where its time is later than the last admitted one of the same driver and stream; one of
 //! an equal or earlier time is counted by driver and lap, and left out.
 
+use std::collections::BTreeMap;
+
 use railbird_timeline::Ts;
 
 use crate::columns::{CarColumns, Columns};
@@ -11,6 +13,8 @@ use crate::event::{CarSample, DriverId, PositionSample, RacingNumber, SessionTim
 
 /// Numbers that a car may have.
 const NUMBERS: usize = 1000;
+/// Most rows of the table of stale samples: what comes beyond is counted in the totals alone.
+const STALE_ROWS_MAX: usize = 20_000;
 /// Stands for "no driver".
 const NONE: u8 = u8::MAX;
 
@@ -24,6 +28,13 @@ pub(crate) struct Moment {
 /// Index of a moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MomentId(u32);
+
+/// Samples of one driver and lap that were left out for their time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Stale {
+    /// Car samples, then positions; of each those of an equal time, then those of an earlier one.
+    pub(crate) counts: [u32; 4],
+}
 
 /// Every admitted sample.
 #[derive(Debug)]
@@ -40,6 +51,8 @@ pub(crate) struct Samples {
     pub(crate) car_rows: Vec<Vec<u32>>,
     /// Moment of each position, by driver.
     pub(crate) position_rows: Vec<Vec<u32>>,
+    /// What was left out, by driver and lap.
+    pub(crate) stale: BTreeMap<(DriverId, u16), Stale>,
 }
 
 impl Default for Samples {
@@ -52,6 +65,7 @@ impl Default for Samples {
             position_moments: Vec::new(),
             car_rows: Vec::new(),
             position_rows: Vec::new(),
+            stale: BTreeMap::new(),
         }
     }
 }
@@ -89,8 +103,8 @@ impl Samples {
     ) {
         let Moment { utc, known_at } = self.car_moments[moment.0 as usize];
         let columns = &mut self.columns[driver.index()].car;
-        if let Some(reason) = stale(columns.utc.last(), utc, ["car_time_equal", "car_time_backward"]) {
-            rejected.count(reason, || self.numbers[driver.index()].place(lap));
+        if let Some(kind) = stale(columns.utc.last(), utc) {
+            self.left_out(driver, lap, kind, rejected);
             return;
         }
         columns.utc.push(utc);
@@ -115,8 +129,8 @@ impl Samples {
     ) -> bool {
         let Moment { utc, known_at } = self.position_moments[moment.0 as usize];
         let columns = &mut self.columns[driver.index()].position;
-        if let Some(reason) = stale(columns.utc.last(), utc, ["position_time_equal", "position_time_backward"]) {
-            rejected.count(reason, || self.numbers[driver.index()].place(lap));
+        if let Some(kind) = stale(columns.utc.last(), utc) {
+            self.left_out(driver, lap, 2 + kind, rejected);
             return false;
         }
         columns.utc.push(utc);
@@ -128,6 +142,15 @@ impl Samples {
         self.position_rows[driver.index()].push(moment.0);
         true
     }
+
+    fn left_out(&mut self, driver: DriverId, lap: u16, kind: usize, rejected: &mut Rejected) {
+        const REASONS: [&str; 4] =
+            ["car_time_equal", "car_time_backward", "position_time_equal", "position_time_backward"];
+        rejected.count(REASONS[kind], || self.numbers[driver.index()].place(lap));
+        if self.stale.len() < STALE_ROWS_MAX || self.stale.contains_key(&(driver, lap)) {
+            self.stale.entry((driver, lap)).or_default().counts[kind] += 1;
+        }
+    }
 }
 
 impl RacingNumber {
@@ -136,10 +159,11 @@ impl RacingNumber {
     }
 }
 
-fn stale(last: Option<&Ts>, utc: Ts, [equal, backward]: [&'static str; 2]) -> Option<&'static str> {
+/// 0 for an equal time, 1 for an earlier one.
+fn stale(last: Option<&Ts>, utc: Ts) -> Option<usize> {
     match utc.cmp(last?) {
         std::cmp::Ordering::Greater => None,
-        std::cmp::Ordering::Equal => Some(equal),
-        std::cmp::Ordering::Less => Some(backward),
+        std::cmp::Ordering::Equal => Some(0),
+        std::cmp::Ordering::Less => Some(1),
     }
 }

@@ -102,7 +102,7 @@ pub(crate) fn known(logs: &Logs, cut_ms: i64) -> Logs {
             $(known.$log.retain(|row| row.known_at.ms() <= cut_ms);)+
         };
     }
-    cut!(order crossings gaps official_gaps official_positions status tyres laps track session race_control weather lap_count);
+    cut!(order crossings gaps official_gaps official_positions status tyres laps track session race_control rulings segments entries weather lap_count);
     known
 }
 
@@ -121,5 +121,5 @@ pub(crate) fn assert_same_logs(found: &Logs, want: &Logs, what: &str) {
             )+
         };
     }
-    same!(order crossings gaps official_gaps official_positions status tyres laps track session race_control weather lap_count);
+    same!(order crossings gaps official_gaps official_positions status tyres laps track session race_control rulings segments entries weather lap_count);
 }

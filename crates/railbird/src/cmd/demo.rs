@@ -91,7 +91,7 @@ fn race(settings: &Settings, field: &Field, seed: u64) -> Result<Imported, Failu
     stages.end("simulate");
     let read = f1::read_path(&archive, settings.number("import_bytes_max"), None)?;
     stages.end("read");
-    f1::import_one(&field.store, &field.clock, read, false, stages)
+    f1::import_one(&field.store, &field.clock, read, f1::How::default(), stages)
 }
 
 /// Asks for what the page asks for.

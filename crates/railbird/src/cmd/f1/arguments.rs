@@ -53,6 +53,9 @@ pub(crate) struct Import {
     /// Decode afresh, compare with what is stored, and say whether it is equal or a new version
     #[arg(long)]
     pub(crate) again: bool,
+    /// Fit the centreline from this session's own laps, even where an earlier session of the season has one
+    #[arg(long)]
+    pub(crate) own_centreline: bool,
 }
 
 /// `f1 sessions`.

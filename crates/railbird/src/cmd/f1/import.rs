@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use railbird_f1::{Manifest, STREAMS};
+use railbird_f1::{EarlierLine, Library as _, Manifest, STREAMS, SessionInfo, StaleSamples, earlier_line};
 use railbird_store::ContentHash;
 use railbird_timeline::Clock;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cmd::Context,
     failure::{Failure, Outcome},
-    memory,
+    memory, output,
     stages::Stages,
 };
 
@@ -34,10 +34,17 @@ pub(crate) struct Imported {
     laps: u64,
     car_samples: u64,
     position_samples: u64,
+    /// Codes of the drivers, in their order.
+    #[serde(skip)]
+    codes: Vec<String>,
     /// What was left out, by reason.
     rejected: BTreeMap<String, u64>,
     /// The first places of each reason.
     rejected_places: BTreeMap<String, Vec<String>>,
+    /// Samples left out for their time, by driver and lap.
+    stale_samples: Vec<StaleSamples>,
+    /// The session whose centreline this one was measured on, where it is not its own.
+    centreline_of: Option<String>,
     /// Streams that the input does not have.
     missing: Vec<String>,
     /// Whole streams that are there and gave nothing.
@@ -75,7 +82,7 @@ pub(crate) fn run(context: &Context, field: &Field, arguments: &Arguments) -> Re
     let (mut imports, mut refused, mut first) = (Vec::new(), Vec::new(), None);
     for name in &arguments.inputs {
         bar.set_message(name.clone());
-        match import_named(context, field, name, arguments.again) {
+        match import_named(context, field, name, arguments) {
             Ok(imported) => {
                 bar.suspend(|| told(context, name, &imported));
                 imports.push(imported);
@@ -109,7 +116,7 @@ pub(crate) fn run(context: &Context, field: &Field, arguments: &Arguments) -> Re
     Ok(outcome)
 }
 
-fn import_named(context: &Context, field: &Field, name: &str, again: bool) -> Result<Imported, Failure> {
+fn import_named(context: &Context, field: &Field, name: &str, arguments: &Arguments) -> Result<Imported, Failure> {
     let mut stages = Stages::start(&*field.clock);
     let bytes_max = context.settings.number("import_bytes_max");
     let read = if input::is_url(name) {
@@ -118,7 +125,17 @@ fn import_named(context: &Context, field: &Field, name: &str, again: bool) -> Re
         input::read_path(Path::new(name), bytes_max, None)?
     };
     stages.end("read");
-    import_one(&field.store, &field.clock, read, again, stages)
+    let how = How { again: arguments.again, own_centreline: arguments.own_centreline };
+    import_one(&field.store, &field.clock, read, how, stages)
+}
+
+/// How an input is imported.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct How {
+    /// Decode it even where the same input is stored.
+    pub(crate) again: bool,
+    /// Fit its centreline from its own laps in any case.
+    pub(crate) own_centreline: bool,
 }
 
 /// Imports what was read; `stages` has the reading behind it.
@@ -126,21 +143,29 @@ pub(crate) fn import_one(
     store: &SessionStore,
     clock: &Arc<dyn Clock>,
     read: Read,
-    again: bool,
+    how: How,
     mut stages: Stages<'_>,
 ) -> Result<Imported, Failure> {
     let Read { input, mut skipped } = read;
-    if !again {
-        let mut hashes: Vec<(String, String)> =
-            input.files.iter().map(|file| (file.name.clone(), ContentHash::of(&file.bytes).to_string())).collect();
-        hashes.sort();
-        let stored = store.made_from(&hashes);
-        stages.end("compare");
-        if let Some(manifest) = stored {
-            return Ok(describe(&manifest, Change::Unchanged, skipped, stages));
-        }
+    let mut hashes: Vec<(String, String)> =
+        input.files.iter().map(|file| (file.name.clone(), ContentHash::of(&file.bytes).to_string())).collect();
+    hashes.sort();
+    let stored = store.made_from(&hashes);
+    // What was made on its own line and is to be, or the other way round, is made again.
+    let line = stored.as_deref().map(EarlierLine::taken_by);
+    let as_wanted = !(how.own_centreline && matches!(line, Some(Some(_))));
+    let unchanged = stored.as_deref().filter(|manifest| !how.again && as_wanted && store.is_whole(manifest));
+    stages.end("compare");
+    if let Some(manifest) = unchanged {
+        return Ok(describe(manifest, Change::Unchanged, skipped, stages));
     }
-    let import = railbird_f1::import(&input, &**clock).map_err(Failure::refused)?;
+    // The same input gives the same version: it keeps the line that it was measured on, whatever was imported since.
+    let earlier = |info: &SessionInfo| match &line {
+        _ if how.own_centreline => None,
+        Some(line) => line.clone(),
+        None => earlier_line(&store.sessions().unwrap_or_default(), info),
+    };
+    let import = railbird_f1::import_after(&input, &earlier, &**clock).map_err(Failure::refused)?;
     stages.end_in_parts(&import.stages, "import");
     skipped.extend(import.unusable.iter().map(|stream| Skipped {
         stream: (*stream).to_owned(),
@@ -169,8 +194,11 @@ fn describe(manifest: &Manifest, change: Change, skipped: Vec<Skipped>, stages: 
         laps: manifest.counts.laps,
         car_samples: manifest.counts.car_samples,
         position_samples: manifest.counts.position_samples,
+        codes: manifest.drivers.iter().map(|driver| driver.code.clone()).collect(),
         rejected: manifest.rejected.clone(),
         rejected_places: BTreeMap::new(),
+        stale_samples: manifest.stale_samples.clone(),
+        centreline_of: manifest.geometry.as_ref().and_then(|line| Some(line.origin.as_ref()?.session.clone())),
         missing: missing.collect(),
         skipped,
         chunks: manifest.chunks.len(),
@@ -209,6 +237,9 @@ fn told(context: &Context, input: &str, imported: &Imported) {
             place.map(|place| format!(", first at {place}")).unwrap_or_default()
         ));
     }
+    if let Some(session) = &imported.centreline_of {
+        text.push_str(&format!("  on the centreline of {session}\n"));
+    }
     if !imported.missing.is_empty() {
         text.push_str(&format!("  not in the input: {}\n", imported.missing.join(", ")));
     }
@@ -216,6 +247,21 @@ fn told(context: &Context, input: &str, imported: &Imported) {
         text.push_str(&format!("  skipped: {}: {}\n", skipped.stream, skipped.reason));
     }
     if context.verbose {
+        let cells = |row: &StaleSamples| {
+            [row.car_equal, row.car_backward, row.position_equal, row.position_backward].map(|count| count.to_string())
+        };
+        let rows: Vec<Vec<String>> = imported
+            .stale_samples
+            .iter()
+            .map(|row| {
+                let driver = imported.codes.get(usize::from(row.driver)).cloned().unwrap_or_default();
+                [driver, row.lap.to_string()].into_iter().chain(cells(row)).collect()
+            })
+            .collect();
+        if !rows.is_empty() {
+            const HEAD: [&str; 6] = ["driver", "lap", "car equal", "car backward", "position equal", "position backward"];
+            text.push_str(&format!("  samples left out for their time\n{}\n", output::table(&HEAD, &rows).trim_end()));
+        }
         for stage in &imported.stages {
             text.push_str(&format!("  {:<10} {:>8.1} ms\n", stage.stage, stage.seconds * 1e3));
         }

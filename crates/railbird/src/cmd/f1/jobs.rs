@@ -8,35 +8,54 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
 };
 
-use railbird_f1::{ImportRequest, ImportStatus, Imports};
+use railbird_f1::{ImportRequest, ImportRules, ImportStatus, Imports, Input};
 use railbird_fetch::{FetchRules, HostRule, Hosts};
 use railbird_publish::{Refusal, RefusalKind};
 use railbird_serve::Metric;
 use railbird_timeline::Clock;
 use url::Url;
 
-use super::{import::import_one, input, library::SessionStore};
+use super::{
+    import::{How, import_one},
+    input,
+    library::SessionStore,
+};
 use crate::{failure::Failure, settings::Settings, stages::Stages};
 
 /// Imports that may wait; a further one is refused.
 const QUEUE_MAX: usize = 8;
+/// Uploads of those, which wait in memory.
+const UPLOADS_MAX: usize = 2;
+/// Largest upload, bytes: a whole race is an archive of 10 to 20 MB.
+const UPLOAD_BYTES_MAX: u64 = 64 << 20;
 /// Imports whose outcome is kept.
 const KEPT_MAX: usize = 256;
 
 /// Imports asked for over HTTP.
 pub(crate) struct Jobs {
     rules: Rules,
-    queue: SyncSender<(String, ImportRequest)>,
+    /// As configured.
+    hosts: Vec<String>,
+    queue: SyncSender<(String, Job)>,
+    uploads: Arc<AtomicUsize>,
     // std Mutex: held for a lookup, never while importing.
     statuses: Arc<Mutex<Statuses>>,
     next: AtomicU64,
     refused: AtomicU64,
+}
+
+/// What is to be imported.
+enum Job {
+    /// What is named.
+    Request(ImportRequest),
+    /// What was sent.
+    Upload(Input),
 }
 
 /// What may be imported over HTTP.
@@ -76,9 +95,17 @@ impl Jobs {
         let rules = Rules { roots, fetch, bytes_max: settings.number("import_bytes_max") };
         let (queue, waiting) = sync_channel(QUEUE_MAX);
         let statuses = Arc::new(Mutex::new(Statuses::default()));
-        let worker = Worker { rules: rules.clone(), store, clock, statuses: Arc::clone(&statuses) };
+        let uploads = Arc::new(AtomicUsize::new(0));
+        let worker = Worker {
+            rules: rules.clone(),
+            store,
+            clock,
+            statuses: Arc::clone(&statuses),
+            uploads: Arc::clone(&uploads),
+        };
         thread::Builder::new().name("imports".to_owned()).spawn(move || worker.run(&waiting))?;
-        Ok(Arc::new(Self { rules, queue, statuses, next: AtomicU64::new(1), refused: AtomicU64::new(0) }))
+        let (next, refused) = (AtomicU64::new(1), AtomicU64::new(0));
+        Ok(Arc::new(Self { rules, hosts: settings.list("import_hosts").to_vec(), queue, uploads, statuses, next, refused }))
     }
 
     /// Counters for the metrics page.
@@ -105,9 +132,38 @@ impl Imports for Jobs {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(refusal);
         }
+        self.queue(Job::Request(request))
+    }
+
+    fn start_upload(&self, input: Input) -> Result<String, Refusal> {
+        let room = |waiting: usize| (waiting < UPLOADS_MAX).then_some(waiting + 1);
+        self.uploads.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).map_err(|_| Refusal {
+            kind: RefusalKind::Busy,
+            message: format!("imports: {UPLOADS_MAX} uploads wait already; try again later"),
+        })?;
+        self.queue(Job::Upload(input)).inspect_err(|_| {
+            self.uploads.fetch_sub(1, Ordering::AcqRel);
+        })
+    }
+
+    fn rules(&self) -> ImportRules {
+        ImportRules {
+            paths: !self.rules.roots.is_empty(),
+            hosts: self.hosts.clone(),
+            upload_bytes_max: self.rules.bytes_max.min(UPLOAD_BYTES_MAX) as usize,
+        }
+    }
+
+    fn status(&self, import: &str) -> Option<ImportStatus> {
+        lock(&self.statuses).by_name.get(import).cloned()
+    }
+}
+
+impl Jobs {
+    fn queue(&self, job: Job) -> Result<String, Refusal> {
         let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
         lock(&self.statuses).set(&name, status("queued", "queued", 0.0));
-        self.queue.try_send((name.clone(), request)).map_err(|error| {
+        self.queue.try_send((name.clone(), job)).map_err(|error| {
             lock(&self.statuses).forget(&name);
             let message = match error {
                 TrySendError::Full(_) => format!("imports: {QUEUE_MAX} wait already; try again later"),
@@ -116,10 +172,6 @@ impl Imports for Jobs {
             Refusal { kind: RefusalKind::Busy, message }
         })?;
         Ok(name)
-    }
-
-    fn status(&self, import: &str) -> Option<ImportStatus> {
-        lock(&self.statuses).by_name.get(import).cloned()
     }
 }
 
@@ -151,13 +203,21 @@ struct Worker {
     store: Arc<SessionStore>,
     clock: Arc<dyn Clock>,
     statuses: Arc<Mutex<Statuses>>,
+    uploads: Arc<AtomicUsize>,
 }
 
 impl Worker {
-    fn run(&self, waiting: &Receiver<(String, ImportRequest)>) {
-        while let Ok((name, request)) = waiting.recv() {
-            tracing::info!(import = name, ?request, "import starts");
-            let outcome = self.import(&name, &request);
+    fn run(&self, waiting: &Receiver<(String, Job)>) {
+        while let Ok((name, job)) = waiting.recv() {
+            let upload = matches!(job, Job::Upload(_));
+            match &job {
+                Job::Request(request) => tracing::info!(import = name, ?request, "import starts"),
+                Job::Upload(input) => tracing::info!(import = name, upload = input.name, "import starts"),
+            }
+            let outcome = self.import(&name, job);
+            if upload {
+                self.uploads.fetch_sub(1, Ordering::AcqRel);
+            }
             let mut statuses = lock(&self.statuses);
             match outcome {
                 Ok((session, version)) => {
@@ -177,20 +237,23 @@ impl Worker {
         }
     }
 
-    fn import(&self, name: &str, request: &ImportRequest) -> Result<(String, String), Failure> {
+    fn import(&self, name: &str, job: Job) -> Result<(String, String), Failure> {
         let mut stages = Stages::start(&*self.clock);
         lock(&self.statuses).set(name, status("running", "read", 0.1));
         let bytes_max = self.rules.bytes_max;
-        let read = match request {
-            ImportRequest::Path(path) => {
-                let (real, root) = self.rules.path(path)?;
+        let read = match job {
+            Job::Upload(input) => input::Read { input, skipped: Vec::new() },
+            Job::Request(ImportRequest::Path(path)) => {
+                let (real, root) = self.rules.path(&path)?;
                 input::read_path(&real, bytes_max, Some(root))?
             }
-            ImportRequest::Url(url) => input::read_url(url, self.rules.fetch.clone(), bytes_max, &self.clock)?,
+            Job::Request(ImportRequest::Url(url)) => {
+                input::read_url(&url, self.rules.fetch.clone(), bytes_max, &self.clock)?
+            }
         };
         stages.end("read");
         lock(&self.statuses).set(name, status("running", "import", 0.5));
-        let imported = import_one(&self.store, &self.clock, read, false, stages)?;
+        let imported = import_one(&self.store, &self.clock, read, How::default(), stages)?;
         Ok((imported.session, imported.version))
     }
 }

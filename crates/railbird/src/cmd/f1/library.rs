@@ -110,14 +110,18 @@ impl SessionStore {
         self.manifests.get(&version.to_owned(), load).map_err(|refusal| (*refusal).clone())
     }
 
-    /// The stored session that was made from exactly these inputs, if its files are whole.
+    /// The stored session that was made from exactly these inputs, whether or not its files are whole.
     pub(crate) fn made_from(&self, hashes: &[(String, String)]) -> Option<Arc<Manifest>> {
         let made = |manifest: &Arc<Manifest>| {
             let inputs = manifest.inputs.iter().map(|input| (input.name.as_str(), input.blake3.as_str()));
             inputs.eq(hashes.iter().map(|(name, hash)| (name.as_str(), hash.as_str())))
         };
-        let manifest = self.sessions().ok()?.into_iter().find(made)?;
-        self.read_whole(&manifest).ok().map(|_| manifest)
+        self.sessions().ok()?.into_iter().find(made)
+    }
+
+    /// Whether every file of a version is the one that its manifest names.
+    pub(crate) fn is_whole(&self, manifest: &Manifest) -> bool {
+        self.read_whole(manifest).is_ok()
     }
 
     /// Writes an imported session: its files aside and renamed, its name last.
@@ -270,6 +274,10 @@ impl Library for SessionStore {
             Ok((Arc::new(opened), bytes))
         };
         self.opened.get(&version.to_owned(), load).map_err(|refusal| (*refusal).clone())
+    }
+
+    fn opened_in_memory(&self, version: &str) -> Option<Arc<Opened>> {
+        self.opened.peek(&version.to_owned())
     }
 }
 

@@ -16,7 +16,7 @@ use railbird_timeline::{Clock, SystemClock};
 
 pub(crate) use self::{
     arguments::{F1, F1Command},
-    import::{Imported, import_one},
+    import::{How, Imported, import_one},
     input::{read_path, rules_of_user},
     jobs::Jobs,
     library::SessionStore,

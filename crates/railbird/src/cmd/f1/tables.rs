@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc};
 
 use anyhow::Context as _;
-use railbird_f1::{ImportRequest, ImportStatus, Imports, LapTable, Library, Telemetry as Merged};
+use railbird_f1::{ImportRequest, ImportRules, ImportStatus, Imports, Input, LapTable, Library, Telemetry as Merged};
 use railbird_publish::{Call, Method, Refusal, RefusalKind, Reply};
 use railbird_store::gunzip_bounded;
 use serde_json::Value;
@@ -251,6 +251,14 @@ struct NoImports;
 impl Imports for NoImports {
     fn start(&self, _: ImportRequest) -> Result<String, Refusal> {
         Err(Refusal { kind: RefusalKind::Forbidden, message: "imports: none here".to_owned() })
+    }
+
+    fn start_upload(&self, _: Input) -> Result<String, Refusal> {
+        Err(Refusal { kind: RefusalKind::Forbidden, message: "uploads: none here".to_owned() })
+    }
+
+    fn rules(&self) -> ImportRules {
+        ImportRules { paths: false, hosts: Vec::new(), upload_bytes_max: 0 }
     }
 
     fn status(&self, _: &str) -> Option<ImportStatus> {
