@@ -3,11 +3,12 @@
 //! Each box has an affine value inside its half-open edges and none outside. Between neighbouring edges the sum is affine, so
 //! its maximum lies on a corner: a sweep moves `x` upwards over the candidates and holds what changes over `y`. Boxes enter
 //! and leave once, as differences at their `y` edges; a row of candidates costs one pass over `y`. With `n` boxes that is
-//! O(n²). A row is passed over when a bound, carried from the last row that was summed, shows that it cannot reach the best.
+//! O(n²). A block of columns is passed over
+//! while a bound, carried from the row where it was last summed, shows that it cannot reach the best.
 //!
 //! Integers only: two machines find the same pair, and a tie is a tie.
 
-use std::ops::{Add, AddAssign, Mul, Range, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Mul, Range, Sub};
 
 /// An integer pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +65,7 @@ pub enum Candidates<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct BoxSum<'a> {
     /// What is summed. A box that goes on in `x` where another ends, over the same `y`, is best listed right after it: then
-    /// both are one step for the bound, and more rows are passed over.
+    /// both are one step for the bound, and more pairs are passed over.
     pub boxes: &'a [AffineBox],
     /// Where the sum is sought.
     pub candidates: Candidates<'a>,
@@ -81,7 +82,7 @@ pub struct Best {
     pub objective: usize,
     /// Pairs that were compared, in all objectives.
     pub pairs: u64,
-    /// Of these, pairs of rows that the bound ruled out before they were summed.
+    /// Of these, pairs that the bound ruled out before they were summed.
     pub ruled_out: u64,
 }
 
@@ -117,8 +118,30 @@ pub struct Exact {
     /// Placed boxes that begin at each row, as a chain through `next_begin`; `NONE` ends it.
     begin: Vec<u32>,
     end: Vec<u32>,
-    narrow: Vec<Difference<i64>>,
-    wide: Vec<Difference<i128>>,
+    narrow: Rows<i64>,
+    wide: Rows<i128>,
+}
+
+/// Columns that share a bound.
+const BLOCK: usize = 16;
+
+/// The row at which the sweep is.
+#[derive(Debug, Default)]
+struct Rows<N> {
+    /// What changes at each column, within its block.
+    columns: Vec<Difference<N>>,
+    blocks: Vec<Block<N>>,
+}
+
+/// Neighbouring columns.
+#[derive(Debug, Clone, Copy, Default)]
+struct Block<N> {
+    /// The sum of the boxes that hold the block's first column from its start on.
+    base: Difference<N>,
+    /// The sum of the rising slopes of the boxes that touch the block.
+    rising: N,
+    /// No pair of the block is worth more in this row; of use once the block was summed.
+    reach: N,
 }
 
 /// A box on the candidates' grid: rows `x.0..x.1`, columns `y.0..y.1`.
@@ -144,16 +167,7 @@ struct Difference<N> {
 
 /// The two widths of sums.
 trait Number:
-    Copy
-    + Default
-    + Ord
-    + From<i64>
-    + Into<i128>
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + AddAssign
-    + SubAssign
+    Copy + Default + Ord + From<i64> + Into<i128> + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + AddAssign
 {
 }
 
@@ -265,90 +279,54 @@ impl Exact {
     fn sweep<N: Number, K: Ord>(
         &self,
         boxes: &[AffineBox],
-        columns: &mut Vec<Difference<N>>,
+        rows: &mut Rows<N>,
         rank: &impl Fn(Point) -> K,
     ) -> Result<Best, ExactError> {
-        columns.clear();
-        columns.resize(self.y.len() + 1, Difference::default());
-        let zero = N::default();
-        // The sum of the rising slopes of the boxes inside which the sweep is, and the most that the row can reach.
-        let (mut rising, mut reach) = (zero, None::<N>);
+        rows.clear(self.y.len());
         let mut best: Option<Found<N, K>> = None;
         let mut ruled_out = 0;
         for (row, &x) in self.x.iter().enumerate() {
             let x_wide = N::from(x);
-            if let Some(reach) = &mut reach
-                && row > 0
-            {
-                *reach += rising * (x_wide - N::from(self.x[row - 1]));
+            if row > 0 {
+                rows.advance(x_wide - N::from(self.x[row - 1]));
             }
-            let mut gain = zero;
             let mut at = self.end[row];
             while at != NONE {
                 let placed = self.placed[at as usize];
                 let leaving = Difference::of(&boxes[placed.source as usize]);
-                apply(columns, placed.y, leaving, |sum, part| *sum -= part);
-                rising -= leaving.x_slope.max(zero);
-                let next = self.successor(at, row);
-                let change = next.map_or(leaving.negated(), |next| Difference::of(&boxes[next]).less(leaving));
-                gain += self.most(change, x_wide, placed.y).max(zero);
+                let change = match self.successor(at, row) {
+                    Some(next) => Difference::of(&boxes[next]).less(leaving),
+                    None => leaving.negated(),
+                };
+                rows.change(placed.y, leaving.negated(), -1, self.most(change, x_wide, placed.y));
                 at = placed.next_end;
             }
             let mut at = self.begin[row];
             while at != NONE {
                 let placed = self.placed[at as usize];
                 let entering = Difference::of(&boxes[placed.source as usize]);
-                apply(columns, placed.y, entering, |sum, part| *sum += part);
-                rising += entering.x_slope.max(zero);
-                if !self.succeeds(at, row) {
-                    gain += self.most(entering, x_wide, placed.y).max(zero);
-                }
+                let counted = self.succeeds(at, row);
+                let gain = if counted { N::default() } else { self.most(entering, x_wide, placed.y) };
+                rows.change(placed.y, entering, 1, gain);
                 at = placed.next_begin;
             }
-            if let Some(reach) = &mut reach {
-                *reach += gain;
-            }
-            if let (Some(reach), Some(best)) = (reach, &best)
-                && reach < best.value
-            {
-                ruled_out += self.y.len() as u64;
-                continue;
-            }
-            let most = row_maximum(columns, &self.y, x_wide);
-            reach = Some(most);
-            if best.as_ref().is_none_or(|best| most >= best.value) {
-                let tied = best.take().filter(|best| best.value == most);
-                best = Some(self.least(columns, x, most, tied, rank));
+            for at in 0..rows.blocks.len() {
+                let columns = at * BLOCK..self.y.len().min((at + 1) * BLOCK);
+                if best.as_ref().is_some_and(|best| row > 0 && rows.blocks[at].reach < best.value) {
+                    ruled_out += columns.len() as u64;
+                    continue;
+                }
+                let most = rows.maximum(at, &self.y[columns.clone()], x_wide);
+                rows.blocks[at].reach = most;
+                if best.as_ref().is_none_or(|best| most >= best.value) {
+                    let tied = best.take().filter(|best| best.value == most);
+                    best = Some(rows.least(at, &self.y[columns], x, most, tied, rank));
+                }
             }
         }
         let best = best.ok_or(ExactError::NoCandidate)?;
         let pairs = self.x.len() as u64 * self.y.len() as u64;
         Ok(Best { point: best.point, value: best.value.into(), objective: 0, pairs, ruled_out })
-    }
-
-    /// The pair of least rank in a row among those that attain `most`, or the one that another row has.
-    fn least<N: Number, K: Ord>(
-        &self,
-        columns: &[Difference<N>],
-        x: i64,
-        most: N,
-        tied: Option<Found<N, K>>,
-        rank: &impl Fn(Point) -> K,
-    ) -> Found<N, K> {
-        let mut found = tied;
-        let x_wide = N::from(x);
-        let mut sum = Difference::default();
-        for (column, &y) in columns.iter().zip(&self.y) {
-            sum = sum.plus(*column);
-            if sum.at(x_wide, N::from(y)) == most {
-                let point = Point { x, y };
-                let rank = rank(point);
-                if found.as_ref().is_none_or(|found| rank < found.rank) {
-                    found = Some(Found { value: most, point, rank });
-                }
-            }
-        }
-        found.expect("the row's maximum is in the row")
     }
 
     /// The box listed right after one that ends at `row`, if it goes on from there over the same columns.
@@ -363,10 +341,10 @@ impl Exact {
         self.placed[before].x.1 as usize == row && self.placed[before].y == self.placed[at as usize].y
     }
 
-    /// The most of an affine value over columns, at `x`.
+    /// The most that an affine value adds over columns, at `x`; at least nothing.
     fn most<N: Number>(&self, value: Difference<N>, x: N, y: (u32, u32)) -> N {
         let first = value.at(x, N::from(self.y[y.0 as usize]));
-        first.max(value.at(x, N::from(self.y[y.1 as usize - 1])))
+        first.max(value.at(x, N::from(self.y[y.1 as usize - 1]))).max(N::default())
     }
 }
 
@@ -400,26 +378,82 @@ impl<N: Number> Difference<N> {
     }
 }
 
-fn apply<N: Number>(columns: &mut [Difference<N>], y: (u32, u32), value: Difference<N>, change: impl Fn(&mut N, N)) {
-    let mut at = |column: u32, value: Difference<N>| {
-        let column = &mut columns[column as usize];
-        change(&mut column.constant, value.constant);
-        change(&mut column.x_slope, value.x_slope);
-        change(&mut column.y_slope, value.y_slope);
-    };
-    at(y.0, value);
-    at(y.1, value.negated());
-}
-
-/// The most over a row. The hot loop: one pass, no branch that data decide.
-fn row_maximum<N: Number>(columns: &[Difference<N>], y: &[i64], x: N) -> N {
-    let mut sum = columns[0];
-    let mut most = sum.at(x, N::from(y[0]));
-    for (column, &y) in columns[1..].iter().zip(&y[1..]) {
-        sum = sum.plus(*column);
-        most = most.max(sum.at(x, N::from(y)));
+impl<N: Number> Rows<N> {
+    /// Room for `columns`, all 0.
+    fn clear(&mut self, columns: usize) {
+        self.columns.clear();
+        self.columns.resize(columns, Difference::default());
+        self.blocks.clear();
+        self.blocks.resize(columns.div_ceil(BLOCK), Block::default());
     }
-    most
+
+    /// Moves by `step` along `x`.
+    fn advance(&mut self, step: N) {
+        for block in &mut self.blocks {
+            block.reach += block.rising * step;
+        }
+    }
+
+    /// Adds `value` over the columns `y`, of a box that enters (`sign` 1) or leaves (−1), and lets each block reach `gain` more.
+    fn change(&mut self, y: (u32, u32), value: Difference<N>, sign: i64, gain: N) {
+        let (begin, end) = (y.0 as usize, y.1 as usize);
+        let sign = N::from(sign);
+        let rising = sign * (value.x_slope * sign).max(N::default());
+        let (first, last) = (begin / BLOCK, (end - 1) / BLOCK);
+        for (at, block) in self.blocks[first..=last].iter_mut().enumerate() {
+            block.reach += gain;
+            block.rising += rising;
+            if at > 0 {
+                block.base = block.base.plus(value);
+            }
+        }
+        if begin % BLOCK == 0 {
+            self.blocks[first].base = self.blocks[first].base.plus(value);
+        } else {
+            self.columns[begin] = self.columns[begin].plus(value);
+        }
+        if end < self.columns.len() && end % BLOCK != 0 {
+            self.columns[end] = self.columns[end].less(value);
+        }
+    }
+
+    /// The most over a block. The hot loop: one pass, no branch that data decide.
+    fn maximum(&self, at: usize, y: &[i64], x: N) -> N {
+        let columns = &self.columns[at * BLOCK..][..y.len()];
+        let mut sum = self.blocks[at].base;
+        let mut most = sum.plus(columns[0]).at(x, N::from(y[0]));
+        for (column, &y) in columns.iter().zip(y) {
+            sum = sum.plus(*column);
+            most = most.max(sum.at(x, N::from(y)));
+        }
+        most
+    }
+
+    /// The pair of least rank in a block among those that attain `most`, or the one that another block has.
+    fn least<K: Ord>(
+        &self,
+        at: usize,
+        y: &[i64],
+        x: i64,
+        most: N,
+        tied: Option<Found<N, K>>,
+        rank: &impl Fn(Point) -> K,
+    ) -> Found<N, K> {
+        let mut found = tied;
+        let x_wide = N::from(x);
+        let mut sum = self.blocks[at].base;
+        for (column, &y) in self.columns[at * BLOCK..].iter().zip(y) {
+            sum = sum.plus(*column);
+            if sum.at(x_wide, N::from(y)) == most {
+                let point = Point { x, y };
+                let rank = rank(point);
+                if found.as_ref().is_none_or(|found| rank < found.rank) {
+                    found = Some(Found { value: most, point, rank });
+                }
+            }
+        }
+        found.expect("the block's maximum is in the block")
+    }
 }
 
 /// Rows of `axis` inside `range`.

@@ -31,7 +31,7 @@ fn plain(boxes: &[AffineBox], pairs: impl Iterator<Item = Point>) -> (i128, Poin
             best = Some((here, point));
         }
     }
-    best.unwrap()
+    best.expect("a pair")
 }
 
 fn every_pair() -> impl Iterator<Item = Point> {
@@ -67,7 +67,7 @@ fn boxes(scale: i64) -> impl Strategy<Value = Vec<AffineBox>> {
 }
 
 fn found(boxes: &[AffineBox], candidates: Candidates<'_>) -> Best {
-    Exact::new().maximize(area(), boxes, candidates, least_move).unwrap()
+    Exact::new().maximize(area(), boxes, candidates, least_move).expect("a pair")
 }
 
 proptest! {
@@ -115,6 +115,46 @@ proptest! {
         let want = if two.0 > one.0 { (1, two) } else { (0, one) };
         prop_assert_eq!((best.objective, (best.value, best.point)), want);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    /// Wide enough for many blocks of columns, most of which the bound rules out.
+    #[test]
+    fn what_the_bound_rules_out_is_not_missed(boxes in proptest::collection::vec(wide_box(), 1..20)) {
+        let area = (Span { least: -20, most: 20 }, Span { least: -120, most: 120 });
+        let (x, y): (Vec<i64>, Vec<i64>) = ((-20..=20).collect(), (-120..=120).collect());
+        let best = Exact::new().maximize(area, &boxes, Candidates::Given { x: &x, y: &y }, least_move).unwrap();
+        let pairs = x.iter().flat_map(|&x| y.iter().map(move |&y| Point { x, y }));
+        prop_assert_eq!((best.value, best.point), plain(&boxes, pairs));
+    }
+}
+
+fn wide_box() -> impl Strategy<Value = AffineBox> {
+    (-25..25_i64, 0..30_i64, -130..130_i64, 0..150_i64, -300..300_i64, -3..4_i64, -3..4_i64).prop_map(
+        |(x, width, y, height, constant, x_slope, y_slope)| AffineBox {
+            x: x..x + width,
+            y: y..y + height,
+            constant,
+            x_slope,
+            y_slope,
+        },
+    )
+}
+
+#[test]
+fn most_pairs_of_many_boxes_are_ruled_out() {
+    let boxes: Vec<AffineBox> = (0..300)
+        .map(|at| {
+            let (x, y) = (at * 37 % 601 - 300, at * 53 % 601 - 300);
+            AffineBox { x: x..x + 40, y: y..i64::MAX, constant: at * 71 % 401 - 200, x_slope: 1, y_slope: -1 }
+        })
+        .collect();
+    let area = (Span { least: -400, most: 400 }, Span { least: -400, most: 400 });
+    let best = Exact::new().maximize(area, &boxes, Candidates::Corners, least_move).unwrap();
+    assert!(best.ruled_out > best.pairs / 2, "{best:?}");
+    assert_eq!(best.value, value(&boxes, best.point));
 }
 
 #[test]

@@ -8,7 +8,7 @@ type Search<O> = fn(&mut O, &Bounds, &Limits<'_>) -> Result<Outcome, SearchError
 
 fn found<O: Objective>(classic: &Classic, mut objective: O, search: Search<O>) -> Outcome {
     let limits = Limits { target: Some(classic.target()), ..Limits::evaluations(10_000) };
-    search(&mut objective, &Bounds::new(classic.bounds).unwrap(), &limits).unwrap()
+    search(&mut objective, &Bounds::new(classic.bounds).expect("ordered bounds"), &limits).expect("a budget")
 }
 
 #[test]

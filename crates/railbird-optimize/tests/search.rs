@@ -15,14 +15,14 @@ fn bowl(x: &[f64]) -> f64 {
 }
 
 fn square(dimensions: usize) -> Bounds {
-    Bounds::new(&vec![(-1.0, 1.0); dimensions]).unwrap()
+    Bounds::new(&vec![(-1.0, 1.0); dimensions]).expect("ordered bounds")
 }
 
 fn all(function: fn(&[f64]) -> f64, bounds: &Bounds, limits: &Limits<'_>) -> [Outcome; 3] {
     [
-        direct(&mut Serial(function), bounds, limits).unwrap(),
-        direct_l(&mut Serial(function), bounds, limits).unwrap(),
-        evolve(&mut Serial(function), bounds, limits, &Evolution::seeded(7)).unwrap(),
+        direct(&mut Serial(function), bounds, limits).expect("a budget"),
+        direct_l(&mut Serial(function), bounds, limits).expect("a budget"),
+        evolve(&mut Serial(function), bounds, limits, &Evolution::seeded(7)).expect("a budget"),
     ]
 }
 
