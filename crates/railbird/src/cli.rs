@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Serve(ServeFlags),
     /// Simulate a race, import it, and open its page
     Demo(Demo),
+    /// Optimisers beside what was published of them
+    Optimize(crate::cmd::optimize::Optimize),
     /// Measure a field: figure, target, pass or fail
     Bench(crate::cmd::bench::Bench),
     /// Print every setting, its value and where it came from
@@ -152,7 +154,7 @@ impl Command {
             Self::Config(flags) | Self::Serve(flags) => Some(flags),
             Self::Demo(demo) => Some(&demo.serve),
             Self::F1(f1) => f1.command.serve_flags(),
-            Self::Bench(_) | Self::Completions { .. } => None,
+            Self::Bench(_) | Self::Optimize(_) | Self::Completions { .. } => None,
         }
     }
 }

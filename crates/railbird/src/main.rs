@@ -61,6 +61,7 @@ fn run(cli: Cli, output: Output) -> Result<Outcome, Failure> {
         Command::F1(f1) => cmd::f1::run(&context, f1.command),
         Command::Serve(_) => cmd::serve::run(&context),
         Command::Demo(demo) => cmd::demo::run(&context, &demo),
+        Command::Optimize(optimize) => cmd::optimize::run(&context, &optimize),
         Command::Bench(bench) => cmd::bench::run(&context, &bench),
         Command::Config(_) => cmd::config::run(&context),
         Command::Completions { shell } => cmd::completions::run(&context, shell),

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod f1;
+pub(crate) mod optimize;
 pub(crate) mod serve;
 
 use crate::{output::Output, settings::Settings};
