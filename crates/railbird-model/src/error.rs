@@ -42,4 +42,23 @@ pub enum Error {
         /// What is wrong with them.
         reason: &'static str,
     },
+    /// A forecast that was kept is not what the model answers now.
+    #[error(
+        "forecast {key} of {model}: kept and made anew differ; the model does not give the same answer twice, or the cache was \
+         changed: run `railbird cache clear`, and with `--no-cache` if it happens again"
+    )]
+    Differs {
+        /// The model.
+        model: String,
+        /// What the forecast is kept under, its first digits.
+        key: String,
+    },
+    /// A model from elsewhere failed.
+    #[error("model {model}: {reason}")]
+    Failed {
+        /// The model.
+        model: String,
+        /// What happened, and what to do.
+        reason: String,
+    },
 }

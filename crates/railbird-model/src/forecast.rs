@@ -46,8 +46,8 @@ pub enum Unmade {
 pub struct Quantiles {
     /// Above 0, below 1, ascending; 0.5 is among them. Shared by all answers of a model.
     levels: Arc<[f64]>,
-    /// Step by step, within a step by level.
-    values: Box<[f64]>,
+    /// Step by step, within a step by level. Shared by copies: a batch holds the same forecast many times.
+    values: Arc<[f64]>,
     /// Where 0.5 stands in `levels`.
     middle: usize,
 }
@@ -79,7 +79,7 @@ impl Forecast {
             Self::Made(quantiles) => {
                 bytes.push(0);
                 number(&mut bytes, quantiles.levels.len());
-                for value in quantiles.levels.iter().chain(&quantiles.values) {
+                for value in quantiles.levels.iter().chain(quantiles.values.iter()) {
                     bytes.extend_from_slice(&value.to_bits().to_le_bytes());
                 }
             }
@@ -134,7 +134,7 @@ impl Quantiles {
     ///
     /// # Errors
     /// [`Error::Quantiles`].
-    pub fn new(levels: impl Into<Arc<[f64]>>, values: impl Into<Box<[f64]>>) -> Result<Self, Error> {
+    pub fn new(levels: impl Into<Arc<[f64]>>, values: impl Into<Arc<[f64]>>) -> Result<Self, Error> {
         let (levels, values) = (levels.into(), values.into());
         let wrong = |reason: String| Err(Error::Quantiles { reason });
         let middle = middle_of(&levels)?;
@@ -158,13 +158,13 @@ impl Quantiles {
     /// `point` of each step, and `spread` of each times the distance from the mean of a normal distribution in standard
     /// deviations.
     pub(crate) fn normal(steps: impl Iterator<Item = (f64, f64)>) -> Result<Self, Unmade> {
-        let values: Box<[f64]> =
+        let values: Arc<[f64]> =
             steps.flat_map(|(point, spread)| NORMAL.map(|deviations| point + spread * deviations)).collect();
         Self::of_standard_levels(values)
     }
 
     /// `values`: step by step, one for each of [`LEVELS`], ascending unless they are not finite.
-    pub(crate) fn of_standard_levels(values: Box<[f64]>) -> Result<Self, Unmade> {
+    pub(crate) fn of_standard_levels(values: Arc<[f64]>) -> Result<Self, Unmade> {
         if values.iter().any(|value| !value.is_finite()) {
             return Err(Unmade::Overflow);
         }
@@ -246,7 +246,7 @@ fn quantiles_from_bytes(rest: &[u8], shared: &mut Option<Arc<[f64]>>) -> Result<
         f64::from_bits(u64::from_le_bytes(bytes))
     });
     let levels: Vec<f64> = numbers.by_ref().take(count).collect();
-    let values: Box<[f64]> = numbers.collect();
+    let values: Arc<[f64]> = numbers.collect();
     let levels = match shared {
         Some(shared) if shared[..] == levels[..] => Arc::clone(shared),
         _ if levels[..] == LEVELS => standard_levels(),

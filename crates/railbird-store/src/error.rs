@@ -76,6 +76,14 @@ pub enum Error {
         /// Time waited.
         waited: Duration,
     },
+    /// The store of forecasts cannot be used.
+    #[error("{}: cannot keep forecasts: {reason}; it is only a cache, `railbird cache clear` empties it", folder.display())]
+    Forecasts {
+        /// Its folder.
+        folder: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A path that leads, or could lead, out of its root.
     #[error("{relative:?}: {reason}; expected a path below {}", root.display())]
     Outside {

@@ -63,10 +63,14 @@ impl Fit {
         let drift = slope(context) / 2.0;
         let steps: Vec<f64> = context.windows(2).map(|pair| pair[1] - pair[0] - drift).collect();
         let keep = best_keep(&steps);
-        let first = first_error(&steps, keep);
+        Self::at(context, drift, &steps, keep, first_error(&steps, keep))
+    }
+
+    /// The fit with a given `1 − α` and error at the first value.
+    fn at(context: &[f64], drift: f64, steps: &[f64], keep: f64, first: f64) -> Result<Self, Unmade> {
         let mut error = first;
         let (mut sum, mut squares) = (0.0, 0.0);
-        for (t, step) in (1..).zip(&steps) {
+        for (t, step) in (1..).zip(steps) {
             error = step + keep * error;
             if t >= SETTLING {
                 sum += error;
@@ -192,4 +196,125 @@ fn slope_of_squares(steps: &[f64], keep: f64) -> (f64, f64) {
         }
     }
     (slope, curvature)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Series that `bench/rivals/market_forecasts.py` makes too.
+    fn series(kind: &str, count: usize) -> Vec<f64> {
+        let (mut state, mut value) = (1u64, 100.0);
+        let mut next = |t: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let chance = (state >> 11) as f64 / 2f64.powi(53) - 0.5;
+            value = match kind {
+                "walk" => value + chance,
+                "trend" => 100.0 + 0.3 * t as f64 + 4.0 * chance,
+                "noise" => 100.0 + 10.0 * chance,
+                _ => 0.7 * value + 0.3 * (100.0 + 20.0 * chance),
+            };
+            value
+        };
+        (0..count).map(&mut next).collect()
+    }
+
+    /// Kind, values, and what statsforecast 2.1.1 fits and says: α, first level, σ, sum of squares, three steps.
+    #[rustfmt::skip]
+    #[expect(clippy::excessive_precision, reason = "as Python prints them")]
+    const STATSFORECAST: &[(&str, usize, f64, f64, f64, f64, [f64; 3])] = &[
+        ("walk", 6, 0.5, 49.961604585436355, 0.15530085517318296, 0.0583474142724958, [100.26208349516506, 100.29845237071795, 100.33482124627083]),
+        ("walk", 20, 0.5, 49.961604585436355, 0.19580545108318223, 0.6153534686804522, [100.24022754889548, 100.24765919925062, 100.25509084960575]),
+        ("walk", 100, 0.9312499999999977, 34.81699319547573, 0.2863271402251696, 7.870630425497251, [98.64288835992706, 98.62982700343214, 98.61676564693722]),
+        ("walk", 512, 0.9018749999999965, 30.211157772755826, 0.281449100947156, 40.24676003527637, [102.27393574390861, 102.27514670081193, 102.27635765771527]),
+        ("trend", 6, 0.1, 50.8723102036127, 0.9277288941065712, 1.723045068632106, [101.89079712280665, 102.09674772139326, 102.30269831997987]),
+        ("trend", 20, 0.24374999999999925, 51.715659029560605, 1.111720522587332, 21.578586621809688, [105.21251959155155, 105.35635282084363, 105.50018605013572]),
+        ("trend", 100, 0.3424804687499989, 51.94688020839208, 1.2755920786070765, 173.90079788663795, [129.92008828971893, 130.06870474728143, 130.21732120484396]),
+        ("trend", 512, 0.3429687499999991, 51.67671651523132, 1.2588605823106485, 900.4450898759665, [253.22021798251407, 253.37035778962354, 253.520497596733]),
+        ("noise", 6, 0.1, 50.15872135589572, 2.2002955858384454, 9.682800473759622, [100.90948657581993, 101.04936307228645, 101.18923956875298]),
+        ("noise", 20, 0.1, 50.00474058919946, 2.509531835609412, 100.83450787313365, [99.81257381270485, 99.79715688593505, 99.78173995916525]),
+        ("noise", 100, 0.10268599987030022, 50.16059039906591, 2.963311244207543, 843.0713315884694, [100.2204600578811, 100.21700120178741, 100.21354234569372]),
+        ("noise", 512, 0.10000000000000003, 50.285617557765825, 2.9147671698166064, 4315.906877708754, [100.25664133474153, 100.25699085251519, 100.25734037028884]),
+        ("smooth", 6, 0.1, 50.5278366817559, 0.8755211461310565, 1.5331889907798162, [101.25516431506965, 101.4375909710544, 101.62001762703916]),
+        ("smooth", 20, 0.10350704193115173, 50.412954778649556, 1.1450283476264957, 21.095851872213014, [100.20944049512472, 100.20653869191653, 100.20363688870836]),
+        ("smooth", 100, 0.6840087890624995, 46.121960964940556, 1.8119197822824893, 315.32794934723194, [102.07903655773485, 102.07039469077161, 102.06175282380836]),
+        ("smooth", 512, 0.6836730957031237, 47.003500631942586, 1.7965008532266313, 1639.533625333987, [99.39316473905457, 99.39386500859264, 99.39456527813071]),
+    ];
+
+    fn sum_of_squares(fit: &Fit, count: usize, steps: &[f64], keep: f64, first: f64) -> f64 {
+        let mut error = first;
+        let errors = steps.iter().map(|step| {
+            error = step + keep * error;
+            error * error
+        });
+        assert!(fit.sigma >= 0.0 && steps.len() + 1 == count);
+        errors.skip(SETTLING - 1).sum()
+    }
+
+    #[test]
+    fn with_its_parameters_the_forecasts_are_those_of_statsforecast() {
+        for &(kind, count, alpha, level, sigma, squares, want) in STATSFORECAST {
+            let context = series(kind, count);
+            let drift = slope(&context) / 2.0;
+            let steps: Vec<f64> = context.windows(2).map(|pair| pair[1] - pair[0] - drift).collect();
+            let mean = context.iter().sum::<f64>() / count as f64;
+            let line_at_first = mean - (count as f64 - 1.0) * drift;
+            let first = context[0] - level - line_at_first / 2.0;
+            let fit = Fit::at(&context, drift, &steps, 1.0 - alpha, first).unwrap();
+            for (step, want) in want.iter().enumerate() {
+                let found = fit.next + step as f64 * fit.drift;
+                assert!((found / want - 1.0).abs() < 1e-12, "{kind} {count} step {step}: {found} for {want}");
+            }
+            assert!((fit.sigma / sigma - 1.0).abs() < 1e-9, "{kind} {count}: {} for {sigma}", fit.sigma);
+            let found = sum_of_squares(&fit, count, &steps, 1.0 - alpha, first);
+            assert!((found / squares - 1.0).abs() < 1e-9, "{kind} {count}: {found} for {squares}");
+        }
+    }
+
+    #[test]
+    fn fits_no_worse_than_statsforecast_and_forecasts_as_near_as_its_search_comes() {
+        for &(kind, count, alpha, _, sigma, squares, want) in STATSFORECAST {
+            let context = series(kind, count);
+            let drift = slope(&context) / 2.0;
+            let steps: Vec<f64> = context.windows(2).map(|pair| pair[1] - pair[0] - drift).collect();
+            let keep = best_keep(&steps);
+            let fit = Fit::of(&context).unwrap();
+            let found = sum_of_squares(&fit, count, &steps, keep, first_error(&steps, keep));
+            assert!(found <= squares * (1.0 + 1e-12), "{kind} {count}: {found} is more than {squares}");
+            // Its search ends when the squares no longer change in its first digits: where they are flat, α may differ.
+            if (found / squares - 1.0).abs() < 1e-6 {
+                assert!((1.0 - keep - alpha).abs() < 5e-3, "{kind} {count}: {} for {alpha}", 1.0 - keep);
+                let off = (fit.next - want[0]).abs();
+                assert!(off < 1e-3 * sigma, "{kind} {count}: {} for {}", fit.next, want[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn no_value_of_the_parameter_is_better() {
+        for kind in ["walk", "trend", "noise", "smooth"] {
+            for count in [5, 6, 9, 40, 512, 3_000] {
+                let context = series(kind, count);
+                let drift = slope(&context) / 2.0;
+                let steps: Vec<f64> = context.windows(2).map(|pair| pair[1] - pair[0] - drift).collect();
+                let keep = best_keep(&steps);
+                let best = squares(&steps, [keep; LANES])[0];
+                for trial in 0..200 {
+                    let keep = KEEP_LEAST + (KEEP_MOST - KEEP_LEAST) * f64::from(trial) / 199.0;
+                    let other = squares(&steps, [keep; LANES])[0];
+                    let slack = 1e-9 * other.abs().max(1e-9);
+                    assert!(best <= other + slack, "{kind} {count}: {best} at best, {other} at {keep}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_goes_on_and_a_constant_stays() {
+        let line: Vec<f64> = (0..50).map(|i| 10.0 + 2.0 * f64::from(i)).collect();
+        let fit = Fit::of(&line).unwrap();
+        assert!((fit.drift - 1.0).abs() < 1e-12, "half of the slope: {}", fit.drift);
+        let constant = Fit::of(&[7.5; 30]).unwrap();
+        assert_eq!((constant.next, constant.drift, constant.sigma), (7.5, 0.0, 0.0));
+    }
 }
