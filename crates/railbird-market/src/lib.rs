@@ -1,11 +1,25 @@
 //! The market: walk-forward tests of strategies driven by forecasts.
 
+mod account;
+mod choose;
 pub mod data;
 mod error;
+mod fills;
+mod forecasts;
 pub mod offer;
+mod redundancy;
 pub mod report;
 pub mod simulate;
+pub mod strategy;
+mod walk;
+mod summary;
 mod units;
 
+pub use choose::{Area, Choice, ChoiceRules, Chooser, Fallback, Optimizer, TrainingDay, total};
 pub use error::Error;
+pub use fills::{Actual, Costs, Entry, Fill, FillMode, Levels, Policy, Prices, Settled, low_first, settle};
+pub use forecasts::{CONTEXT_MAX, CONTEXT_MIN, Counts, Forecasts, Plan};
+pub use redundancy::{DayUses, Redundancy, RedundancyReport, redundancy};
 pub use units::{FEE_ONE, MOVE_ONE, Move, PAY_ONE, move_from, to_units};
+pub use summary::{Promise, RESAMPLES, Side, StrategySummary, SymbolSummary};
+pub use walk::{AccountWalk, Day, Schedule, SymbolWalk, WalkInput, WalkRules, walk};

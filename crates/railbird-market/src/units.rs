@@ -56,9 +56,10 @@ mod tests {
 
     #[test]
     fn rounds_half_to_even() {
-        assert_eq!(to_units(0.5e-8), Some(0));
-        assert_eq!(to_units(1.5e-8), Some(2));
-        assert_eq!(to_units(-2.5e-8), Some(-2));
+        // 1e8 / 512 is 195,312.5, without an error in binary.
+        assert_eq!(to_units(1.0 / 512.0), Some(195_312));
+        assert_eq!(to_units(3.0 / 512.0), Some(585_938));
+        assert_eq!(to_units(-1.0 / 512.0), Some(-195_312));
         assert_eq!(to_units(f64::NAN), None);
         assert_eq!(to_units(f64::INFINITY), None);
         assert_eq!(move_from(101.0, 100.0), Some(1_000_000));

@@ -92,7 +92,12 @@ pub(super) fn read(file: &str, bytes: &[u8], options: &LoadOptions) -> Result<Ta
             Ok(true) => {}
             Ok(false) => break,
             Err(error) => {
-                return Err(refused(line + 1, error.to_string(), "expected as many fields as the header has"));
+                let line = error.position().map_or(line, ::csv::Position::line);
+                let problem = match error.kind() {
+                    ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => format!("{len} fields, not {expected_len}"),
+                    _ => error.to_string(),
+                };
+                return Err(refused(line, problem, "expected as many fields as the header has"));
             }
         }
         let number = |column: usize| -> Result<f64, Error> {
@@ -369,7 +374,7 @@ mod tests {
         );
         check(
             &format!("{head}2024-01-03,2,2\n"),
-            expect!["A.csv, line 3: CSV error: record 2 (line: 3, byte: 44): found record with 3 fields, but the previous record has 5 fields; expected as many fields as the header has"],
+            expect!["A.csv, line 3: 3 fields, not 5; expected as many fields as the header has"],
         );
         check("a,b\n", expect!["A.csv: no column of times; found a, b; expected a time (timestamp, time, date, datetime, open_time), open, high, low, close"]);
         check(
