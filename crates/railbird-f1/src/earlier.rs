@@ -42,20 +42,19 @@ pub fn earlier_line<M: Borrow<Manifest>>(stored: &[M], info: &SessionInfo) -> Op
     let circuit = about.circuit_key?;
     let known = |manifest: &Manifest| -> Option<Ts> {
         let (session, geometry) = (&manifest.session, manifest.geometry.as_ref()?);
-        let same = session.circuit_key == Some(circuit) && session.circuit == about.circuit && session.year == about.year;
+        let same =
+            session.circuit_key == Some(circuit) && session.circuit == about.circuit && session.year == about.year;
         let zero = Ts::parse(manifest.origin_utc.as_bytes()).ok()?;
         let known = Ts(zero.0.checked_add((geometry.known_at_s * 1e9) as i64)?);
         (same && known.0 <= start.0 - BEFORE_START_NS).then_some(known)
     };
     let candidates = stored.iter().map(Borrow::borrow);
     // Of two that knew theirs at the same moment the version decides, so that the answer does not depend on the order.
-    let (_, _, manifest) =
-        candidates.filter_map(|manifest| Some((known(manifest)?, &manifest.version, manifest))).max_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)))?;
+    let (_, _, manifest) = candidates
+        .filter_map(|manifest| Some((known(manifest)?, &manifest.version, manifest)))
+        .max_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)))?;
     let own = || LineOrigin { session: manifest.id.clone(), version: manifest.version.clone() };
-    Some(EarlierLine {
-        line: line(manifest)?,
-        origin: manifest.geometry.as_ref()?.origin.clone().unwrap_or_else(own),
-    })
+    Some(EarlierLine { line: line(manifest)?, origin: manifest.geometry.as_ref()?.origin.clone().unwrap_or_else(own) })
 }
 
 fn line(manifest: &Manifest) -> Option<Centreline> {

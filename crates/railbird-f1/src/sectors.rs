@@ -167,7 +167,9 @@ impl Codes {
         let known = |at: SessionTime| as_of.is_none_or(|as_of| at <= as_of);
         for row in session.logs.segments.iter().take_while(|row| known(row.known_at)) {
             let sectors = codes.entry((row.driver, row.lap)).or_default();
-            let (Some(sector), Some(segment)) = (row.sector.checked_sub(1), row.segment.checked_sub(1)) else { continue };
+            let (Some(sector), Some(segment)) = (row.sector.checked_sub(1), row.segment.checked_sub(1)) else {
+                continue;
+            };
             let Some(sector) = sectors.get_mut(usize::from(sector)) else { continue };
             let segment = usize::from(segment);
             if sector.len() <= segment {

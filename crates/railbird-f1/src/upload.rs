@@ -17,7 +17,9 @@ const BLOCK: usize = 512;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UploadError {
     /// No tar file.
-    #[error("upload: byte {at} begins no entry of a tar file; send the archive's files or one recording (.txt) as a tar file")]
+    #[error(
+        "upload: byte {at} begins no entry of a tar file; send the archive's files or one recording (.txt) as a tar file"
+    )]
     NotTar {
         /// Where.
         at: usize,
@@ -52,7 +54,9 @@ pub enum UploadError {
         count: usize,
     },
     /// Nothing to import.
-    #[error("upload: no stream found; expected files like TimingData.jsonStream or one recording of the live feed (.txt)")]
+    #[error(
+        "upload: no stream found; expected files like TimingData.jsonStream or one recording of the live feed (.txt)"
+    )]
     Nothing,
 }
 
@@ -114,11 +118,8 @@ struct Entry<'a> {
 impl<'a> Entry<'a> {
     fn read(header: &'a [u8]) -> Option<Self> {
         const SUM: std::ops::Range<usize> = 148..156;
-        let sum: u64 = header
-            .iter()
-            .enumerate()
-            .map(|(at, byte)| u64::from(if SUM.contains(&at) { b' ' } else { *byte }))
-            .sum();
+        let sum: u64 =
+            header.iter().enumerate().map(|(at, byte)| u64::from(if SUM.contains(&at) { b' ' } else { *byte })).sum();
         if octal(&header[SUM])? != sum {
             return None;
         }

@@ -49,10 +49,13 @@ impl Endpoint {
         let wants = Wants::of(&parts.headers);
         let parameters = call::parameters(&mut parts, &self.route.parameters, limits.parameter_bytes_max).await?;
         let _place = match self.route.body {
-            Some(rule) if rule.bytes_max > LARGE_BODY_BYTES => Some(self.app.large_bodies.try_acquire().map_err(|_| {
-                let message = format!("body: {} large ones are being taken in; try again later", limits.large_bodies_max);
-                Refused::new(StatusCode::TOO_MANY_REQUESTS, message)
-            })?),
+            Some(rule) if rule.bytes_max > LARGE_BODY_BYTES => {
+                Some(self.app.large_bodies.try_acquire().map_err(|_| {
+                    let message =
+                        format!("body: {} large ones are being taken in; try again later", limits.large_bodies_max);
+                    Refused::new(StatusCode::TOO_MANY_REQUESTS, message)
+                })?)
+            }
             _ => None,
         };
         let body = match self.route.method {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::event::{DriverId, LapCount, RaceControl, RacingNumber, SessionTime, TrackFlag, Weather};
 use crate::log::{
     CarStatus, CrossingRow, EntriesRow, GapRow, LapCountRow, LapField, LapRow, Logs, OfficialGapRow, OrderRow,
-    RaceControlRow, RulingKind, RulingRow, RulingState, SegmentRow, SessionRow, StatusRow, TrackRow, TyreRow, WeatherRow,
+    RaceControlRow, RulingKind, RulingRow, RulingState, SegmentRow, SessionRow, StatusRow, TrackRow, TyreRow,
+    WeatherRow,
 };
 use railbird_timeline::Ts;
 

@@ -147,8 +147,11 @@ impl Opened {
     /// sectors with their answers.
     pub fn bytes(&self) -> usize {
         let counts = &self.manifest.counts;
-        (counts.car_samples * 24 + counts.position_samples * 37 + counts.events * 64 + counts.gaps * 80 + counts.laps * 4_000)
-            as usize
+        (counts.car_samples * 24
+            + counts.position_samples * 37
+            + counts.events * 64
+            + counts.gaps * 80
+            + counts.laps * 4_000) as usize
     }
 }
 

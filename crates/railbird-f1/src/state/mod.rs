@@ -8,10 +8,10 @@ mod gaps;
 mod samples;
 
 use crate::decode::Rejected;
-use crate::geometry::Centreline;
 use crate::event::{
     AppDelta, DriverDelta, DriverId, Event, RacingNumber, SessionInfo, SessionStatus, SessionTime, Stamped, TimingDelta,
 };
+use crate::geometry::Centreline;
 use crate::log::{EntriesRow, LapCountRow, Logs, RaceControlRow, SessionRow, TrackRow, WeatherRow};
 use crate::session::Driver;
 
@@ -107,10 +107,8 @@ impl State {
                 }
             }
             Event::Drivers(deltas) => {
-                // Who is new comes in the order of the screen; those without a line stay in the record's order.
-                let mut deltas: Vec<_> = deltas.iter().collect();
-                deltas.sort_by_key(|(_, delta)| delta.line.filter(|line| *line > 0).unwrap_or(u8::MAX));
-                deltas.into_iter().for_each(|(number, delta)| self.list(at, *number, delta));
+                self.introduce(at, deltas.iter().map(|(number, delta)| (*number, delta.line)));
+                deltas.iter().for_each(|(number, delta)| self.list(at, *number, delta));
             }
             Event::Cars(entries) => {
                 for entry in entries {
@@ -136,7 +134,10 @@ impl State {
                 }
             }
             Event::Timing(delta) => self.timing(at, delta),
-            Event::TimingApp(lines) => lines.iter().for_each(|(number, delta)| self.app(at, *number, delta)),
+            Event::TimingApp(lines) => {
+                self.introduce(at, lines.iter().map(|(number, delta)| (*number, delta.line)));
+                lines.iter().for_each(|(number, delta)| self.app(at, *number, delta));
+            }
             Event::TrackStatus(status) => {
                 self.order.track(at, status.flag);
                 self.logs.track.push(TrackRow { known_at: at, flag: status.flag, message: status.message.clone() });
@@ -205,6 +206,7 @@ impl State {
                 self.logs.entries.push(EntriesRow { known_at: at, part: *index as u8 + 1, cars: *cars });
             }
         }
+        self.introduce(at, delta.lines.iter().map(|(number, line)| (*number, line.line)));
         for (number, line) in &delta.lines {
             let Some(driver) = self.introduced(at, *number) else { continue };
             self.cars.line(at, driver, line, &mut self.logs);
@@ -266,6 +268,15 @@ impl State {
             return None;
         }
         self.introduced(at, number)
+    }
+
+    /// Introduces who is new in a record in the order of the screen; those without a line come last, in the record's order.
+    fn introduce(&mut self, at: SessionTime, record: impl Iterator<Item = (RacingNumber, Option<u8>)>) {
+        let mut new: Vec<_> = record.filter(|(number, _)| self.samples.driver(*number).is_none()).collect();
+        new.sort_by_key(|(_, line)| line.filter(|line| *line > 0).unwrap_or(u8::MAX));
+        for (number, _) in new {
+            self.introduced(at, number);
+        }
     }
 
     /// The driver of a number in a stream that may introduce one.

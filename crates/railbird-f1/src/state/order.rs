@@ -313,6 +313,10 @@ impl OrderFold {
         for car in &mut self.cars {
             car.lap_began = Some(utc);
             car.running = matches!(car.status, CarStatus::Grid | CarStatus::OnTrack);
+            // On an earlier session's line the cars are measured from the grid on, which lies just before lap 1.
+            if let Some((_, line)) = &self.line {
+                car.progress.calibrate(line, 0, utc);
+            }
         }
         self.survey.started(utc);
     }
