@@ -83,7 +83,7 @@ fn fields_never_name_each_other() {
 
 #[test]
 fn a_simulator_never_imports_the_code_that_it_tests() {
-    check(&["railbird-f1"], simulator_imports);
+    check(&["railbird-f1", "railbird-book", "railbird-market"], simulator_imports);
     let path = "crates/railbird-f1/src/simulate/motion.rs";
     assert_eq!(simulator_imports(path, "use crate::decode::scan;\n").len(), 1);
     assert_eq!(simulator_imports(path, "use super::super::geometry::Centreline;\n").len(), 1);
