@@ -1,0 +1,404 @@
+//! The fold of one instrument: rows in file order to bars. Start at [`Fold::run`].
+//!
+//! Between event ends the state stands still, so a mean over time grows only when a state is left: by its values times the
+//! time that it stood. A state that stands for no time is never evaluated.
+//!
+//! Invariant: single pass, file order, no allocation per row; a bar never reopens, and what a bar holds depends on no later row.
+
+use super::{
+    book::{BANDS, Book, NO_BAND, Quote, Values, order_flow},
+    finish::{Bar, Cells},
+    row::{FLAG_BAD_BOOK, FLAG_BAD_TIME, FLAG_LAST, FLAG_SNAPSHOT, NO_PRICE, NO_SEQUENCE, NO_TIME, Row},
+    rules::{BarClock, BarSize, Rules},
+    tally::Tally,
+};
+
+/// Times from here on are undefined: no bar could end after them.
+const TIME_END: u64 = 9_000_000_000_000_000_000;
+
+/// A gap longer than this is not filled with bars, ns.
+const GAP_NS_MAX: i64 = 86_400 * 1_000_000_000;
+
+/// What a fold counted beside its bars.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct FoldCounts {
+    /// Rows that are in a bar, or in the unfinished last one.
+    pub(crate) rows: u64,
+    /// Rows left out since no time was known yet.
+    pub(crate) without_time: u64,
+    /// Event ends.
+    pub(crate) events: u64,
+    /// Rows whose time was before an earlier row's.
+    pub(crate) late: u64,
+    /// Gaps longer than 24 h, which hold no bars.
+    pub(crate) gaps: u64,
+    /// Rows whose sequence number is below that of the row before.
+    pub(crate) sequence_back: u64,
+    /// Rows in the last bar of trades, volume or turnover, which is not written.
+    pub(crate) unfinished: u64,
+}
+
+impl FoldCounts {
+    /// Adds those of another instrument.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (sum, more) in [
+            (&mut self.rows, other.rows),
+            (&mut self.without_time, other.without_time),
+            (&mut self.events, other.events),
+            (&mut self.late, other.late),
+            (&mut self.gaps, other.gaps),
+            (&mut self.sequence_back, other.sequence_back),
+            (&mut self.unfinished, other.unfinished),
+        ] {
+            *sum += more;
+        }
+    }
+}
+
+/// Rows of one instrument to bars.
+#[derive(Debug, Clone)]
+pub(crate) struct Fold<R> {
+    rules: Rules,
+    pub(crate) counts: FoldCounts,
+    started: bool,
+    /// Time of the last row, ns.
+    clock: i64,
+    /// Latest receipt so far, ns.
+    received: i64,
+    start: i64,
+    end: i64,
+    /// Rows in the open bar.
+    tally: Tally,
+    before: Before,
+    /// Row whose book holds before the next row.
+    row: R,
+    state: State,
+    /// Row of the state: holds the counts of orders.
+    state_row: R,
+}
+
+/// What of the row before matters for the next, beside its book.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    /// Whether its book is known.
+    known: bool,
+    /// Whether it was a trade.
+    trade: bool,
+    ts_event: u64,
+    sequence: u64,
+}
+
+/// The book at the last event end.
+#[derive(Debug, Clone)]
+struct State {
+    /// Whether anything is known.
+    known: bool,
+    /// Whether there was an event end that is known, so that the next can be compared with it.
+    book: Book,
+    quote: Quote,
+    /// Since when it has held, or since the bar's start, ns.
+    since: i64,
+    /// Its values, once they were needed.
+    values: Option<Values>,
+}
+
+/// Classes of actions: places in [`Tally::rows`].
+mod class {
+    pub(super) const CLEAR: usize = 1;
+    pub(super) const ADD: usize = 2;
+    pub(super) const CANCEL: usize = 3;
+    pub(super) const MODIFY: usize = 4;
+    pub(super) const TRADE: usize = 5;
+    pub(super) const OTHER: usize = 6;
+    pub(super) const SNAPSHOT: usize = 7;
+
+    #[inline]
+    pub(super) fn of(action: u8) -> usize {
+        match action {
+            b'A' => ADD,
+            b'C' => CANCEL,
+            b'M' => MODIFY,
+            b'T' => TRADE,
+            b'R' => CLEAR,
+            _ => OTHER,
+        }
+    }
+}
+
+impl<R: Row> Fold<R> {
+    pub(crate) fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            counts: FoldCounts::default(),
+            started: false,
+            clock: 0,
+            received: i64::MIN,
+            start: 0,
+            end: 0,
+            tally: Tally::default(),
+            before: Before { known: false, trade: false, ts_event: NO_TIME, sequence: NO_SEQUENCE },
+            row: R::empty(),
+            state: State { known: false, book: Book::EMPTY, quote: Quote::NONE, since: 0, values: None },
+            state_row: R::empty(),
+        }
+    }
+
+    /// Folds rows of this instrument; `bar` gets the cells of each bar that ends.
+    pub(crate) fn run(&mut self, rows: &[R], bar: &mut impl FnMut(&Cells)) {
+        // The books of the row before and of the state are looked at where they lie, and kept only at the end.
+        let empty = R::empty();
+        let (kept_row, kept_state) = (self.row.clone(), self.state_row.clone());
+        let (mut before, mut state_row) = (&kept_row, &kept_state);
+        for row in rows {
+            let flags = row.flags();
+            let Some((time, late)) = self.time_of(row, flags) else {
+                self.counts.without_time += 1;
+                continue;
+            };
+            if time >= self.end {
+                self.turn(time, state_row, bar);
+            }
+            self.clock = time;
+            self.tally.late_n += i64::from(late);
+            let received = row.ts_recv();
+            if received < TIME_END {
+                self.received = self.received.max(received as i64);
+            }
+            let (action, bad) = (row.action(), flags & FLAG_BAD_BOOK != 0);
+            let snapshot = flags & FLAG_SNAPSHOT != 0;
+            self.tally.bad_book_n += i64::from(bad);
+            self.tally.bad_time_n += i64::from(flags & FLAG_BAD_TIME != 0);
+            let class = if snapshot { class::SNAPSHOT } else { class::of(action) };
+            self.tally.rows[class] += 1;
+            let sequence = row.sequence();
+            self.counts.sequence_back +=
+                u64::from(sequence < self.before.sequence && self.before.sequence != NO_SEQUENCE);
+            match class {
+                class::TRADE => self.trade(row),
+                class::ADD | class::CANCEL | class::MODIFY => self.flow(row, before, class, bad),
+                _ => {}
+            }
+            let clear = action == b'R';
+            self.before = Before { known: !bad, trade: class == class::TRADE, ts_event: row.ts_event(), sequence };
+            before = if clear { &empty } else { row };
+            if flags & FLAG_LAST != 0 || clear || self.rules.every_row_ends {
+                self.event_end(before, time, bad, clear || snapshot);
+                state_row = before;
+                if self.tally_is_full() {
+                    self.close(time, state_row, bar);
+                    (self.start, self.state.since) = (time, time);
+                }
+            } else if bad {
+                self.leave(time);
+                self.state.known = false;
+                self.state.quote = Quote::NONE;
+            }
+        }
+        (self.row, self.state_row) = (before.clone(), state_row.clone());
+    }
+
+    /// Ends the last bar at its full end; one of trades, volume or turnover is left out.
+    pub(crate) fn finish(&mut self, bar: &mut impl FnMut(&Cells)) {
+        if !self.started {
+            return;
+        }
+        let rows: i64 = self.tally.rows.iter().sum();
+        if let BarSize::Time(_) = self.rules.size {
+            let state_row = self.state_row.clone();
+            self.close(self.end, &state_row, bar);
+        } else {
+            self.counts.rows += rows as u64;
+            self.counts.events += self.tally.events_n as u64;
+            self.counts.late += self.tally.late_n as u64;
+            self.counts.unfinished = rows as u64;
+        }
+        self.started = false;
+    }
+
+    /// Time of a row and whether it is late; `None` where none is known yet.
+    #[inline]
+    fn time_of(&mut self, row: &R, flags: u8) -> Option<(i64, bool)> {
+        let own = match self.rules.clock {
+            BarClock::Event => row.ts_event(),
+            BarClock::Receive if flags & FLAG_BAD_TIME != 0 => NO_TIME,
+            BarClock::Receive => row.ts_recv(),
+        };
+        if own >= TIME_END {
+            return self.started.then_some((self.clock, false));
+        }
+        let own = own as i64;
+        if !self.started {
+            self.begin(own);
+            return Some((own, false));
+        }
+        Some((own.max(self.clock), own < self.clock))
+    }
+
+    #[cold]
+    fn begin(&mut self, time: i64) {
+        self.started = true;
+        self.clock = time;
+        (self.start, self.end) = match self.rules.size {
+            BarSize::Time(width) => (time - time % width, time - time % width + width),
+            _ => (time, i64::MAX),
+        };
+        self.state.since = self.start;
+    }
+
+    /// Ends bars until the one that holds `time` is open.
+    #[cold]
+    fn turn(&mut self, time: i64, state_row: &R, bar: &mut impl FnMut(&Cells)) {
+        let BarSize::Time(width) = self.rules.size else { return };
+        self.close(self.end, state_row, bar);
+        let start = time - time % width;
+        if time - self.clock > GAP_NS_MAX {
+            self.counts.gaps += 1;
+        } else {
+            while self.end < start {
+                (self.start, self.end) = (self.end, self.end + width);
+                self.state.since = self.start;
+                self.close(self.end, state_row, bar);
+            }
+        }
+        (self.start, self.end) = (start, start + width);
+        self.state.since = start;
+    }
+
+    /// Hands out the bar that ends at `end`, and begins a tally.
+    fn close(&mut self, end: i64, state_row: &R, bar: &mut impl FnMut(&Cells)) {
+        self.leave(end);
+        let values = self.state.known.then(|| self.values());
+        let tally = std::mem::take(&mut self.tally);
+        self.counts.rows += tally.rows.iter().sum::<i64>() as u64;
+        self.counts.events += tally.events_n as u64;
+        self.counts.late += tally.late_n as u64;
+        let bar_of = Bar {
+            rules: &self.rules,
+            start: self.start,
+            end,
+            known_at: end.max(self.received),
+            tally: &tally,
+            values,
+            book: &self.state.book,
+            quote: &self.state.quote,
+        };
+        bar(&bar_of.cells(|side, level| state_row.count(side, level)));
+    }
+
+    /// The state has held until `time`.
+    #[inline]
+    fn leave(&mut self, time: i64) {
+        let held = time - self.state.since;
+        if held > 0 && self.state.known {
+            let values = self.values();
+            self.tally.held(&values, held);
+        }
+        self.state.since = time;
+    }
+
+    #[inline]
+    fn values(&mut self) -> Values {
+        let State { book, quote, values, .. } = &mut self.state;
+        *values.get_or_insert_with(|| Values::read(book, quote, &self.rules.edges, self.rules.point))
+    }
+
+    /// The book of `row` is the state from `time` on. `apart`: it is no step from the state before.
+    #[inline]
+    fn event_end(&mut self, row: &R, time: i64, bad: bool, apart: bool) {
+        self.leave(time);
+        self.tally.changed = true;
+        self.tally.events_n += 1;
+        let book = Book::read(row);
+        if self.state.known && !bad && !apart {
+            let flow = order_flow(&self.state.book, &book);
+            let first: i64 = flow[0];
+            let five: i64 = flow[..5].iter().sum();
+            let ten: i64 = five + flow[5..].iter().sum::<i64>();
+            for (sum, flow) in self.tally.ofi.iter_mut().zip([first, five, ten]) {
+                *sum += i128::from(flow);
+            }
+        }
+        self.state.known = !bad;
+        self.state.quote = if bad { Quote::NONE } else { Quote::of(&book) };
+        self.state.book = book;
+        self.state.values = None;
+        if self.state.quote.both {
+            self.tally.crossed_n += i64::from(self.state.quote.spread < 0);
+            self.tally.locked_n += i64::from(self.state.quote.spread == 0);
+        }
+    }
+
+    /// An A, C or M row: the change of the queue at its price.
+    #[inline]
+    fn flow(&mut self, row: &R, before: &R, class: usize, bad: bool) {
+        let last = &self.before;
+        let same = row.ts_event() == last.ts_event && row.sequence() == last.sequence;
+        if class == class::CANCEL && last.trade && same && last.sequence != NO_SEQUENCE {
+            self.tally.fill_n += 1;
+            return;
+        }
+        let price = row.price();
+        let side = match row.side() {
+            b'B' => Some(0),
+            b'A' => Some(1),
+            _ => standing(if class == class::CANCEL { before } else { row }, price),
+        };
+        let (Some(side), true) = (side, last.known && !bad && price != NO_PRICE) else {
+            self.tally.rest_n += 1;
+            return;
+        };
+        let band = self.state.quote.band(side, price, &self.rules.edges);
+        if band == NO_BAND {
+            self.tally.rest_n += 1;
+            return;
+        }
+        let change = i128::from(row.queue(side, price)) - i128::from(before.queue(side, price));
+        let flow = &mut self.tally.flow[side][band];
+        if change > 0 {
+            flow.added += change;
+        } else {
+            flow.removed -= change;
+        }
+        flow.rows[class - class::ADD] += 1;
+    }
+
+    /// A T row.
+    #[inline]
+    fn trade(&mut self, row: &R) {
+        let (size, price) = (row.size(), row.price());
+        let (aggressor, side) = match row.side() {
+            b'A' => (1, 0),
+            b'B' => (2, 1),
+            _ => (0, 2),
+        };
+        let price = (price != NO_PRICE).then_some(price);
+        self.tally.trades.add(aggressor, size, price);
+        if let (Some(price), true) = (price, side < 2) {
+            let band = self.state.quote.band(side, price, &self.rules.edges);
+            if band < BANDS {
+                self.tally.exec[side][band] += i128::from(size);
+            }
+        }
+    }
+
+    #[inline]
+    fn tally_is_full(&self) -> bool {
+        let trades = &self.tally.trades;
+        match self.rules.size {
+            BarSize::Time(_) => false,
+            BarSize::Trades(_) => i128::from(trades.n) >= self.rules.threshold,
+            BarSize::Volume(_) => trades.all() >= self.rules.threshold,
+            BarSize::Turnover(_) => trades.turnover >= self.rules.threshold,
+        }
+    }
+}
+
+/// The side on which a price stands; `None` where on both or on neither.
+#[cold]
+fn standing<R: Row>(row: &R, price: i64) -> Option<usize> {
+    match (row.queue(0, price) > 0, row.queue(1, price) > 0) {
+        (true, false) => Some(0),
+        (false, true) => Some(1),
+        _ => None,
+    }
+}
