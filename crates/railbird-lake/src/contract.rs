@@ -84,6 +84,11 @@ impl Contract {
         self.compare(place, found, FILE_REMEDY)
     }
 
+    /// Refuses a file that a stage wrote itself and that does not fit.
+    pub(crate) fn check_written(&self, found: &Schema) -> Result<(), Error> {
+        self.compare(&format!("data set {}", self.set), found, STAGE_REMEDY)
+    }
+
     fn compare(&self, place: &str, found: &Schema, remedy: &'static str) -> Result<(), Error> {
         let (ours, theirs) = (self.schema.fields(), found.fields());
         for (number, field) in ours.iter().enumerate() {

@@ -29,6 +29,6 @@ pub use plan::Request;
 pub use run::{Failed, NotRun, Progress, Report, StageReport, run};
 pub use stage::{Edge, FileSource, Graph, Mark, Source, Sources, Stage, StageFn, StageResult};
 pub use storage::Objects;
-pub use table::{Batches, Table};
+pub use table::{Batches, Chunks, PartFile, Table};
 pub use work::Work;
 pub use workers::{Machine, Workers};

@@ -1,6 +1,6 @@
 //! Stages and what they read, as data that a field declares. Start at [`Stage`].
 
-use std::{collections::BTreeMap, error, fmt, fs::File, io::Read, os::unix::fs::MetadataExt, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, error, fmt, fs::File, os::unix::fs::MetadataExt, path::PathBuf, sync::Arc};
 
 use jiff::civil::Date;
 use railbird_store::ContentHash;
@@ -157,11 +157,11 @@ pub trait Source: Send + Sync {
     /// What hinders looking.
     fn mark(&self) -> Result<Mark, Error>;
 
-    /// Its bytes from the start.
+    /// Its bytes, at their start.
     ///
     /// # Errors
     /// What hinders reading.
-    fn open(&self) -> Result<Box<dyn Read + Send>, Error>;
+    fn open(&self) -> Result<File, Error>;
 }
 
 /// Something that is another one when a source was changed: for a file its size, time of change and number.
@@ -201,7 +201,7 @@ impl Source for FileSource {
         Ok(Mark(vec![metadata.len(), metadata.ino(), number(metadata.mtime()), number(metadata.mtime_nsec())]))
     }
 
-    fn open(&self) -> Result<Box<dyn Read + Send>, Error> {
-        Ok(Box::new(File::open(&self.path).map_err(Error::io(self.place(), "open"))?))
+    fn open(&self) -> Result<File, Error> {
+        File::open(&self.path).map_err(Error::io(self.place(), "open"))
     }
 }

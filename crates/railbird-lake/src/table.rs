@@ -48,15 +48,14 @@ const ZSTD_LEVEL: i32 = 3;
 #[derive(Debug)]
 pub struct Table {
     place: String,
-    file: At,
+    file: Chunks,
     metadata: ArrowReaderMetadata,
 }
 
 impl Table {
     /// Opens a file; `contract` is what it must fit. `place`: the file, for errors.
     pub(crate) fn open(place: String, file: File, contract: Option<&Contract>) -> Result<Self, Error> {
-        let bytes = file.metadata().map_err(Error::io(place.as_str(), "look at"))?.len();
-        let file = At { file: Arc::new(file), bytes };
+        let file = Chunks::of(&place, file)?;
         let metadata = ArrowReaderMetadata::load(
             &file,
             ArrowReaderOptions::new().with_page_index_policy(parquet::file::metadata::PageIndexPolicy::Skip),
@@ -141,24 +140,32 @@ impl Iterator for Batches {
     }
 }
 
-/// A file that is read at a place without moving a position that others share.
+/// A file that is read at offsets, without moving a position that others share: what a reader of Parquet needs.
 #[derive(Debug, Clone)]
-struct At {
+pub struct Chunks {
     file: Arc<File>,
     bytes: u64,
 }
 
-impl Length for At {
+impl Chunks {
+    /// `place`: the file, for errors.
+    pub(crate) fn of(place: &str, file: File) -> Result<Self, Error> {
+        let bytes = file.metadata().map_err(Error::io(place, "look at"))?.len();
+        Ok(Self { file: Arc::new(file), bytes })
+    }
+}
+
+impl Length for Chunks {
     fn len(&self) -> u64 {
         self.bytes
     }
 }
 
-impl ChunkReader for At {
-    type T = BufReader<Onward>;
+impl ChunkReader for Chunks {
+    type T = BufReader<Box<dyn Read + Send>>;
 
     fn get_read(&self, start: u64) -> Result<Self::T, ParquetError> {
-        Ok(BufReader::new(Onward { file: Arc::clone(&self.file), offset: start }))
+        Ok(BufReader::new(Box::new(Onward { file: Arc::clone(&self.file), offset: start })))
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
@@ -186,12 +193,12 @@ impl Read for Onward {
     }
 }
 
-/// A Parquet file that is being written.
-pub(crate) struct TableWriter {
+/// A file of a data set that a stage writes byte by byte, as Parquet that fits the contract.
+///
+/// For stages that have an encoder of their own; others give record batches to [`Work::write`](crate::Work::write).
+pub struct PartFile {
     contract: Contract,
-    writer: ArrowWriter<BufWriter<Hashing>>,
-    rows: u64,
-    known_at: Option<(i64, i64)>,
+    sink: BufWriter<Hashing>,
 }
 
 /// Counts and hashes what goes into a part.
@@ -214,6 +221,52 @@ impl Write for Hashing {
     }
 }
 
+impl Write for PartFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.sink.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}
+
+impl PartFile {
+    pub(crate) fn begin(contract: &Contract, part: Box<dyn Part>) -> Self {
+        let sink = Hashing { part, hasher: blake3::Hasher::new(), bytes: 0 };
+        Self { contract: contract.clone(), sink: BufWriter::with_capacity(BUFFER_BYTES, sink) }
+    }
+
+    /// Name of the data set.
+    pub(crate) fn set(&self) -> &str {
+        self.contract.set()
+    }
+
+    /// Looks whether the file fits its contract, then puts it into its folder, under a name made of its content.
+    pub(crate) fn commit(self) -> Result<Output, Error> {
+        let Self { contract, sink } = self;
+        let set = contract.set();
+        let mut sink = sink.into_inner().map_err(|error| Error::io(set, "write")(error.into_error()))?;
+        let table = Table::open(format!("data set {set}"), sink.part.reader()?, None)?;
+        contract.check_written(table.schema())?;
+        let rows = table.rows();
+        let known_at = match contract.known_at_column() {
+            Some(column) => table.range_of(column)?,
+            None => None,
+        };
+        let hash: ContentHash = sink.hasher.finalize().to_hex().parse()?;
+        let file = file_name(set, hash);
+        sink.part.commit(&file)?;
+        Ok(Output { set: set.to_owned(), file, hash, rows, bytes: sink.bytes, known_at })
+    }
+}
+
+/// Record batches that become a file.
+pub(crate) struct TableWriter {
+    contract: Contract,
+    writer: ArrowWriter<PartFile>,
+}
+
 impl TableWriter {
     pub(crate) fn begin(contract: &Contract, part: Box<dyn Part>) -> Result<Self, Error> {
         let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(Error::parquet(contract.set()))?;
@@ -222,39 +275,38 @@ impl TableWriter {
             .set_max_row_group_row_count(Some(GROUP_ROWS))
             .set_created_by("railbird".to_owned())
             .build();
-        let sink = BufWriter::with_capacity(BUFFER_BYTES, Hashing { part, hasher: blake3::Hasher::new(), bytes: 0 });
-        let writer = ArrowWriter::try_new(sink, Arc::clone(contract.schema()), Some(properties))
+        let file = PartFile::begin(contract, part);
+        let writer = ArrowWriter::try_new(file, Arc::clone(contract.schema()), Some(properties))
             .map_err(Error::parquet(contract.set()))?;
-        Ok(Self { contract: contract.clone(), writer, rows: 0, known_at: None })
+        Ok(Self { contract: contract.clone(), writer })
     }
 
     pub(crate) fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
         self.contract.check(batch)?;
-        if let Some(column) = self.contract.known_at_column()
-            && let Some((first, last)) = range(&**batch.column_by_name(column).expect("the contract was checked"))
-        {
-            let (earliest, latest) = self.known_at.unwrap_or((first, last));
-            self.known_at = Some((earliest.min(first), latest.max(last)));
-        }
-        self.rows += batch.num_rows() as u64;
         self.writer.write(batch).map_err(Error::parquet(self.contract.set()))
     }
 
-    /// Ends the file and puts it into its folder, under a name made of its content.
-    pub(crate) fn commit(self) -> Result<Output, Error> {
-        let Self { contract, writer, rows, known_at } = self;
-        let set = contract.set();
-        let sink = writer.into_inner().map_err(Error::parquet(set))?;
-        let sink = sink.into_inner().map_err(|error| Error::io(set, "write")(error.into_error()))?;
-        let hash: ContentHash = sink.hasher.finalize().to_hex().parse()?;
-        let file = file_name(set, hash);
-        sink.part.commit(&file)?;
-        Ok(Output { set: set.to_owned(), file, hash, rows, bytes: sink.bytes, known_at })
+    /// Ends the file.
+    pub(crate) fn finish(self) -> Result<PartFile, Error> {
+        self.writer.into_inner().map_err(Error::parquet(self.contract.set()))
     }
 }
 
-/// Smallest and largest time of a column, nanoseconds; none where it has no value or no times.
-fn range(column: &dyn Array) -> Option<(i64, i64)> {
+impl Table {
+    /// Smallest and largest time of a column, nanoseconds; none where it has no value or no times.
+    fn range_of(&self, column: &str) -> Result<Option<(i64, i64)>, Error> {
+        let mut range: Option<(i64, i64)> = None;
+        for batch in self.batches(Some(&[column]))? {
+            if let Some((first, last)) = range_of(&**batch?.column(0)) {
+                let (earliest, latest) = range.unwrap_or((first, last));
+                range = Some((earliest.min(first), latest.max(last)));
+            }
+        }
+        Ok(range)
+    }
+}
+
+fn range_of(column: &dyn Array) -> Option<(i64, i64)> {
     match column.data_type() {
         DataType::Int64 => {
             let column = column.as_primitive::<Int64Type>();

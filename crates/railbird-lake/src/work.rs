@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     io::Read,
     panic::{self, AssertUnwindSafe},
     sync::Arc,
@@ -14,7 +15,7 @@ use jiff::civil::Date;
 use railbird_timeline::Clock;
 
 use crate::{
-    Edge, Error, Graph, Lake, Manifest, Source, Stage, Table, TaskId,
+    Chunks, Contract, Edge, Error, Graph, Lake, Manifest, PartFile, Source, Stage, Table, TaskId,
     lake::manifest_path,
     manifest::{Basis, Input, Output},
     name::plain_name,
@@ -26,6 +27,7 @@ use crate::{
 pub struct Work<'w> {
     job: &'w Job<'w>,
     writers: BTreeMap<String, TableWriter>,
+    files: Vec<PartFile>,
     counts: BTreeMap<String, i64>,
 }
 
@@ -69,6 +71,18 @@ impl Work<'_> {
     /// # Errors
     /// [`Error::Undeclared`] for a stage without [`Edge::Source`], or what hinders opening.
     pub fn source(&self) -> Result<Box<dyn Read + Send>, Error> {
+        Ok(Box::new(self.source_file()?))
+    }
+
+    /// The source, to be read at offsets.
+    ///
+    /// # Errors
+    /// As [`Work::source`].
+    pub fn source_chunks(&self) -> Result<Chunks, Error> {
+        Chunks::of(&self.source_name(), self.source_file()?)
+    }
+
+    fn source_file(&self) -> Result<File, Error> {
         match self.job.source {
             Some(source) => source.open(),
             None => Err(self.undeclared("reads a source without an edge to one")),
@@ -140,11 +154,43 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Begins a data set that the stage encodes itself; [`Work::end_file`] takes it back.
+    ///
+    /// # Errors
+    /// [`Error::Undeclared`] for a set that the stage does not write; what hinders writing.
+    pub fn begin_file(&self, set: &str) -> Result<PartFile, Error> {
+        let contract = self.contract(set)?;
+        Ok(PartFile::begin(contract, self.job.lake.storage.begin(&self.job.task.folder())?))
+    }
+
+    /// Takes a data set that the stage encoded. It is looked at when the stage has ended: a file that does not fit fails the task.
+    ///
+    /// # Errors
+    /// [`Error::Undeclared`] for a set that was given already.
+    pub fn end_file(&mut self, file: PartFile) -> Result<(), Error> {
+        let set = file.set();
+        if self.writers.contains_key(set) || self.files.iter().any(|other| other.set() == set) {
+            return Err(self.undeclared(&format!("writes {set} twice")));
+        }
+        self.files.push(file);
+        Ok(())
+    }
+
+    /// A file without a name, for what is too large for the memory; it is gone when it is dropped.
+    ///
+    /// # Errors
+    /// What hinders making it.
+    pub fn spool(&self) -> Result<File, Error> {
+        tempfile::tempfile().map_err(Error::io(self.job.task.folder(), "make a spool file for"))
+    }
+
+    fn contract(&self, set: &str) -> Result<&Contract, Error> {
+        let contract = self.job.stage.contract(set);
+        contract.ok_or_else(|| self.undeclared(&format!("writes {set} without a contract for it")))
+    }
+
     fn begin(&self, set: &str) -> Result<TableWriter, Error> {
-        let Some(contract) = self.job.stage.contract(set) else {
-            return Err(self.undeclared(&format!("writes {set} without a contract for it")));
-        };
-        TableWriter::begin(contract, self.job.lake.storage.begin(&self.job.task.folder())?)
+        TableWriter::begin(self.contract(set)?, self.job.lake.storage.begin(&self.job.task.folder())?)
     }
 
     fn open(&self, stage: &str, manifest: &Manifest, set: &str) -> Result<Option<Table>, Error> {
@@ -161,11 +207,15 @@ impl Work<'_> {
     fn finish(mut self) -> Result<(Vec<Output>, BTreeMap<String, i64>), Error> {
         let mut outputs = Vec::with_capacity(self.job.stage.outputs.len());
         for contract in &self.job.stage.outputs {
-            let writer = match self.writers.remove(contract.set()) {
-                Some(writer) => writer,
-                None => self.begin(contract.set())?,
+            let set = contract.set();
+            let encoded = self.files.iter().position(|file| file.set() == set);
+            let file = match (encoded, self.writers.remove(set)) {
+                (Some(_), Some(_)) => return Err(self.undeclared(&format!("writes {set} twice"))),
+                (Some(place), None) => self.files.swap_remove(place),
+                (None, Some(writer)) => writer.finish()?,
+                (None, None) => self.begin(set)?.finish()?,
             };
-            outputs.push(writer.commit()?);
+            outputs.push(file.commit()?);
         }
         Ok((outputs, self.counts))
     }
@@ -195,7 +245,7 @@ impl Job<'_> {
             task: self.task,
             code: &self.stage.code,
             settings: &self.stage.settings,
-            contracts: self.stage.outputs.iter().map(crate::Contract::fingerprint).collect(),
+            contracts: self.stage.outputs.iter().map(Contract::fingerprint).collect(),
             inputs: &inputs,
         };
         let (key, storage) = (basis.key(), &*self.lake.storage);
@@ -219,7 +269,7 @@ impl Job<'_> {
         }
         self.remove_orphans(stored.as_ref().map(|(manifest, _)| manifest))?;
 
-        let mut work = Work { job: self, writers: BTreeMap::new(), counts: BTreeMap::new() };
+        let mut work = Work { job: self, writers: BTreeMap::new(), files: Vec::new(), counts: BTreeMap::new() };
         match panic::catch_unwind(AssertUnwindSafe(|| (self.stage.run)(&mut work))) {
             Ok(result) => result?,
             Err(panic) => return Err(told(&*panic).into()),

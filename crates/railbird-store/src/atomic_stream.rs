@@ -38,6 +38,14 @@ impl AtomicFile {
         Ok(Self { folder: folder.to_path_buf(), aside, file, committed: false })
     }
 
+    /// The same file opened for reading back what was written so far. It shares its position with the writing: read at offsets.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn reader(&self) -> Result<File, Error> {
+        self.file.try_clone().map_err(Error::io(&self.aside, "open again"))
+    }
+
     /// Syncs the file and names it; what had the name before gives way.
     ///
     /// # Errors

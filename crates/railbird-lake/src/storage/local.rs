@@ -177,6 +177,10 @@ impl Write for LocalPart {
 }
 
 impl Part for LocalPart {
+    fn reader(&mut self) -> Result<File, Error> {
+        Ok(self.file.reader()?)
+    }
+
     fn commit(self: Box<Self>, name: &str) -> Result<(), Error> {
         Ok(self.file.commit(name)?)
     }

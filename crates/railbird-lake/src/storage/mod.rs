@@ -65,6 +65,9 @@ pub struct Objects {
 
 /// A file that is being written. Dropped without commit it goes away.
 pub(crate) trait Part: Write + Send {
+    /// What was written and flushed so far, to be read at offsets.
+    fn reader(&mut self) -> Result<File, Error>;
+
     /// Puts the file into its folder under `name`, whole.
     fn commit(self: Box<Self>, name: &str) -> Result<(), Error>;
 }

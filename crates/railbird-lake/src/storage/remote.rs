@@ -337,6 +337,13 @@ impl Write for RemotePart {
 }
 
 impl Part for RemotePart {
+    fn reader(&mut self) -> Result<File, Error> {
+        let failed = |action| Error::io(self.client.place(&self.folder), action);
+        let flushed = self.spool.flush();
+        flushed.map_err(failed("spool for"))?;
+        self.spool.get_ref().try_clone().map_err(failed("open the spool file of"))
+    }
+
     fn commit(self: Box<Self>, name: &str) -> Result<(), Error> {
         let Self { client, folder, spool } = *self;
         let path = client.path(&format!("{folder}/{name}"));

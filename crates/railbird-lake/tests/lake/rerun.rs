@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use arrow::{array::AsArray, datatypes::Int64Type};
 use expect_test::{Expect, expect};
 use railbird_lake::{Error, Report};
 
@@ -263,8 +264,9 @@ fn dates_stages_and_graphs_that_are_not_there_are_refused() {
 #[test]
 fn a_stage_that_breaks_its_word_fails_alone() {
     use crate::graph::{Folder, batch, graph};
+    use parquet::arrow::ArrowWriter;
     use railbird_lake::{Edge, Graph, StageFn, Workers, run};
-    use std::sync::Arc;
+    use std::{io::Write, sync::Arc};
 
     let home = tempfile::tempdir().unwrap();
     let sources = home.path().join("in");
@@ -305,6 +307,30 @@ fn a_stage_that_breaks_its_word_fails_alone() {
     let sourceless: StageFn = Arc::new(|work| work.source().map(drop).map_err(Into::into));
     expect!["sums SIM 2024-03-01: reads a source without an edge to one; this is an error in the stage"]
         .assert_eq(&told("sourceless", sourceless, same()));
+    let garbage: StageFn = Arc::new(|work| {
+        let mut file = work.begin_file("sums")?;
+        file.write_all(b"no Parquet")?;
+        Ok(work.end_file(file)?)
+    });
+    let error = told("garbage", garbage, same());
+    assert!(error.starts_with("data set sums: "), "{error}");
+    let other: StageFn = Arc::new(|work| {
+        let rows = batch(&[("known_at", vec![Some(1)]), ("total", vec![Some(1)])]);
+        let mut writer = ArrowWriter::try_new(work.begin_file("sums")?, rows.schema(), None)?;
+        writer.write(&rows)?;
+        Ok(work.end_file(writer.into_inner()?)?)
+    });
+    expect!["data set sums: column sum: expected it as column 2, found no column of that name; this is an error in the stage"]
+        .assert_eq(&told("encoded", other, same()));
+    let twice: StageFn = Arc::new(|work| {
+        work.write("sums", &batch(&[("known_at", vec![Some(1)]), ("sum", vec![Some(1)])]))?;
+        Ok(work.end_file(work.begin_file("sums")?)?)
+    });
+    expect!["sums SIM 2024-03-01: writes sums twice; this is an error in the stage"].assert_eq(&told(
+        "twice",
+        twice,
+        same(),
+    ));
     let panics: StageFn = Arc::new(|_| panic!("at row {}", 7));
     expect!["the stage panicked: at row 7"].assert_eq(&told("panic", panics, same()));
     let misnamed: StageFn = Arc::new(|work| Ok(work.write("lines", &batch(&[("known_at", vec![])]))?));
@@ -343,4 +369,44 @@ fn a_stage_that_gives_other_bytes_each_time_is_found_out() {
     fs::remove_file(root.join(lines)).unwrap();
     let report = again();
     assert!(report.failed[0].error.contains("came out other than before"), "{}", report.failed[0].error);
+}
+
+#[test]
+fn a_stage_that_encodes_by_itself_gives_the_same_table() {
+    use crate::graph::{Folder, graph};
+    use parquet::arrow::ArrowWriter;
+    use railbird_lake::{Graph, Workers, run};
+    use std::sync::Arc;
+
+    let home = tempfile::tempdir().unwrap();
+    let (sources, root) = (home.path().join("in"), home.path().join("lake"));
+    write_sources(&sources, 1, 5_000);
+    let form = Form::default();
+    let batches = open(&home.path().join("batches"));
+    run_on(&batches, &form, &sources, &request(&["sums"]), 1);
+    let mut stages = graph(&form).stages().to_vec();
+    stages.truncate(2);
+    stages[1].run = Arc::new(|work| {
+        let lines = work.table("lines")?;
+        let values = lines.whole(Some(&["value"]))?;
+        let sum: i64 = arrow::compute::sum(values.column(0).as_primitive::<Int64Type>()).unwrap_or(0);
+        let last = lines.rows() as i64 - 1;
+        let rows = crate::graph::batch(&[("known_at", vec![Some(last)]), ("sum", vec![Some(sum * 2)])]);
+        let mut writer = ArrowWriter::try_new(work.begin_file("sums")?, rows.schema(), None)?;
+        writer.write(&rows)?;
+        Ok(work.end_file(writer.into_inner()?)?)
+    });
+    let (lake, graph) = (open(&root), Graph::new(stages).unwrap());
+    let workers = |_| Workers { count: 1, why: String::new() };
+    let clock = railbird_timeline::SystemClock::new();
+    let report = run(&lake, &graph, &Folder(sources), &request(&[]), workers, &clock, &|_| ()).unwrap();
+    assert!(report.failed.is_empty(), "{:?}", report.failed);
+    let read = |lake: &railbird_lake::Lake| {
+        let task = lake.tasks(Some("sums"), None).unwrap().remove(0);
+        let manifest = lake.manifest(&task).unwrap().unwrap();
+        let output = manifest.output("sums").unwrap();
+        (lake.table(&manifest, "sums").unwrap().whole(None).unwrap(), output.rows, output.known_at)
+    };
+    assert_eq!(read(&lake), read(&batches));
+    assert_eq!(read(&lake).2, Some((4_999, 4_999)));
 }
