@@ -94,9 +94,7 @@ impl Census {
 
     /// Mean rows a bar between the moments, Unix ns.
     pub(super) fn rows_a_bar(&self, from_ns: i64, to_ns: i64) -> f64 {
-        let place = |at_ns: i64| {
-            (at_ns.div_euclid(BAR_NS) - self.first_bar).clamp(0, self.bars.len() as i64) as usize
-        };
+        let place = |at_ns: i64| (at_ns.div_euclid(BAR_NS) - self.first_bar).clamp(0, self.bars.len() as i64) as usize;
         let bars = &self.bars[place(from_ns)..place(to_ns)];
         bars.iter().map(|&rows| f64::from(rows)).sum::<f64>() / bars.len().max(1) as f64
     }

@@ -22,6 +22,7 @@ enum RowFault {
 /// Rows to spoil, last first, by their number.
 #[derive(Debug)]
 pub(super) struct RowFaults {
+    random: Random,
     left: Vec<(u64, RowFault)>,
     /// How many of each have happened.
     pub(super) done: BookFaults,
@@ -36,7 +37,14 @@ impl RowFaults {
             (faults.bad_book, RowFault::BadBook),
             (faults.bad_ts_recv, RowFault::BadTsRecv),
         ];
-        Self { left: places(&mut Random::new(seed, "row faults"), &kinds, rows), done: BookFaults::default() }
+        let mut random = Random::new(seed, "row faults");
+        let left = places(&mut random, &kinds, rows);
+        Self { random, left, done: BookFaults::default() }
+    }
+
+    /// Uniform among `0..count`, for how much a row is spoiled.
+    pub(super) fn index(&mut self, count: usize) -> usize {
+        self.random.index(count)
     }
 
     /// What is wrong with row `row`; called once a row, in order.

@@ -10,16 +10,16 @@ use super::{
 };
 
 /// How events are shared among prices behind the best, 0 first.
-const AWAY: [f64; LEVELS] = [0.667, 0.178, 0.025, 0.031, 0.032, 0.022, 0.016, 0.011, 0.008, 0.010];
+const AWAY: [f64; LEVELS] = [0.660, 0.185, 0.025, 0.031, 0.032, 0.022, 0.016, 0.011, 0.008, 0.010];
 /// Orders that queues of those prices tend to.
 const ORDERS: [f64; LEVELS] = [4.0, 7.0, 8.0, 8.0, 8.0, 7.0, 6.0, 5.0, 4.0, 4.0];
 /// Ticks behind the best within which every price gets orders as soon as it comes so near.
 const DEEP: i64 = 16;
 /// Fills of one market order at most.
 const FILLS_MAX: usize = 40;
-const MARKET_ORDERS: f64 = 0.0185;
-const HIDDEN_TRADES: f64 = 0.0215;
-const REPLACEMENTS: f64 = 0.008;
+const MARKET_ORDERS: f64 = 0.0172;
+const HIDDEN_TRADES: f64 = 0.0210;
+const REPLACEMENTS: f64 = 0.004;
 /// Adds at the best of a wide spread that better it.
 const IMPROVES: f64 = 0.3;
 
@@ -93,6 +93,8 @@ pub(super) enum BookFault {
 #[derive(Debug)]
 pub(super) struct Market {
     random: Random,
+    /// Decides about faults alone, so that they leave the market as it would have been.
+    faults: Random,
     book: Book,
     next_order: u64,
     order_sizes: Table,
@@ -106,9 +108,10 @@ impl Market {
     pub(super) fn new(seed: u64, tick: i64) -> Self {
         let mut random = Random::new(seed, "market");
         let order_sizes = Table::new(|| order_size(&mut random));
-        let market_sizes = Table::new(|| log_normal(&mut random, 420.0, 1.15, 8_000.0));
+        let market_sizes = Table::new(|| log_normal(&mut random, 290.0, 1.15, 8_000.0));
         let mut market = Self {
             random,
+            faults: Random::new(seed, "book faults"),
             book: Book::new(),
             next_order: 1,
             order_sizes,
@@ -124,14 +127,9 @@ impl Market {
         market
     }
 
-    /// The book.
-    pub(super) fn book(&self) -> &Book {
-        &self.book
-    }
-
     /// One event.
     pub(super) fn act(&mut self, steps: &mut impl Steps) {
-        let side = self.side();
+        let side = coin(&mut self.random);
         let what = self.random.unit();
         if what < MARKET_ORDERS {
             self.market_order(side, steps);
@@ -145,10 +143,6 @@ impl Market {
         for side in [Side::Bid, Side::Ask] {
             self.deepen(side, steps);
         }
-    }
-
-    fn side(&mut self) -> Side {
-        if self.random.bits() & 1 == 0 { Side::Bid } else { Side::Ask }
     }
 
     fn order(&mut self) -> Order {
@@ -253,28 +247,16 @@ impl Market {
         self.make_room(side, tick, steps);
         self.book.add(side, tick, order);
         let depth = self.book.rank(side, tick);
-        let step = Step {
-            side: side.letter(),
-            half_ticks: Some(2 * tick),
-            size: order.size,
-            order: order.id,
-            depth,
-            ..step
-        };
+        let step =
+            Step { side: side.letter(), half_ticks: Some(2 * tick), size: order.size, order: order.id, depth, ..step };
         steps.take(&self.book, step);
     }
 
     fn cancel(&mut self, side: Side, tick: i64, place: usize, step: Step, steps: &mut impl Steps) -> Order {
         let depth = self.book.rank(side, tick);
         let order = self.book.remove(side, tick, place);
-        let step = Step {
-            side: side.letter(),
-            half_ticks: Some(2 * tick),
-            size: order.size,
-            order: order.id,
-            depth,
-            ..step
-        };
+        let step =
+            Step { side: side.letter(), half_ticks: Some(2 * tick), size: order.size, order: order.id, depth, ..step };
         steps.take(&self.book, step);
         order
     }
@@ -320,7 +302,7 @@ impl Market {
                 self.snapshot(steps);
             }
             BookFault::OneSided => {
-                let side = self.side();
+                let side = coin(&mut self.faults);
                 let orders = self.take_all(side);
                 for &(tick, order) in &orders {
                     self.book.add(side, tick, order);
@@ -331,11 +313,12 @@ impl Market {
                 self.give_back(side, orders, steps);
             }
             BookFault::Crossed | BookFault::Locked => {
-                let side = self.side();
+                let side = coin(&mut self.faults);
                 if let Some(best) = self.book.best(side.other()) {
                     let beyond = if fault == BookFault::Crossed { 1 } else { 0 };
                     let tick = best - beyond * outward(side);
-                    let order = self.order();
+                    // The highest bit: no order of the market will ever have this number.
+                    let order = Order { id: self.faults.bits() | 1 << 63, size: 100 };
                     self.add(side, tick, order, Step::new(b'A', 0, 0), steps);
                     self.cancel(side, tick, 0, Step::new(b'C', 0, 0), steps);
                 }
@@ -393,6 +376,10 @@ impl Steps for Unseen {
     fn take(&mut self, _: &Book, _: Step) {}
 }
 
+fn coin(random: &mut Random) -> Side {
+    if random.bits() & 1 == 0 { Side::Bid } else { Side::Ask }
+}
+
 /// Direction of worse prices.
 fn outward(side: Side) -> i64 {
     match side {
@@ -403,7 +390,7 @@ fn outward(side: Side) -> i64 {
 
 /// Round lots are common, the rest is log-normal.
 fn order_size(random: &mut Random) -> u32 {
-    const ROUND: [(f64, u32); 5] = [(0.25, 100), (0.14, 200), (0.03, 500), (0.03, 400), (0.02, 300)];
+    const ROUND: [(f64, u32); 5] = [(0.28, 100), (0.15, 200), (0.03, 500), (0.03, 400), (0.02, 300)];
     let mut left = random.unit();
     for (share, size) in ROUND {
         left -= share;
@@ -411,7 +398,7 @@ fn order_size(random: &mut Random) -> u32 {
             return size;
         }
     }
-    log_normal(random, 140.0, 1.9, 20_000.0)
+    log_normal(random, 130.0, 2.35, 20_000.0)
 }
 
 fn log_normal(random: &mut Random, median: f64, deviation: f64, most: f64) -> u32 {

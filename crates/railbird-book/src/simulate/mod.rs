@@ -23,23 +23,17 @@ use std::io::{self, Write};
 
 use jiff::{civil::Date, tz::TimeZone};
 
+use self::{
+    arrivals::Arrivals, faults::EventFaults, market::Market, profile::Profile, random::Random, rows::Rows, truth::Tape,
+};
 pub use self::{
     options::{BookFaults, BookSchema, SimulateOptions},
     statistics::{Statistics, Target, targets_table},
     truth::{DayTruth, Range, TrueLevels, Truth},
 };
-use self::{
-    arrivals::Arrivals,
-    faults::EventFaults,
-    market::Market,
-    profile::Profile,
-    random::Random,
-    rows::Rows,
-    truth::Tape,
-};
 
 /// Ten-level rows that an event becomes, in the mean.
-const ROWS_AN_EVENT: f64 = 1.06;
+const ROWS_AN_EVENT: f64 = 1.07;
 /// A day that follows another starts so much later, in the first bar of 5 s that the day before has not reached.
 const BAR_NS: i64 = 5_000_000_000;
 
@@ -129,8 +123,7 @@ impl Simulator {
         }
         let start_ns = profile.start_ns.max(ended_ns.saturating_add(BAR_NS));
         let Self { options, market, arrivals, .. } = self;
-        let arrivals =
-            arrivals.get_or_insert_with(|| Arrivals::new(Random::new(options.seed, "arrivals"), start_ns));
+        let arrivals = arrivals.get_or_insert_with(|| Arrivals::new(Random::new(options.seed, "arrivals"), start_ns));
         arrivals.rest_until(start_ns);
         // Without children as many would be left as have no parent.
         let immigrants_a_day = options.rows as f64 / ROWS_AN_EVENT * (1.0 - Arrivals::branching());
@@ -139,9 +132,7 @@ impl Simulator {
         let tape = Tape::new(&profile, options.tick, prior_regular);
         let mut rows = Rows::new(options, date, start_ns, tape, out)?;
         let (mut immigrants, mut children) = (0_u64, 0_u64);
-        if options.schema == BookSchema::Mbo {
-            market.snapshot(&mut rows);
-        }
+        market.snapshot(&mut rows);
         let mut minute_ns = start_ns;
         while minute_ns < profile.end_ns {
             let (share, end_ns) = profile.minute(minute_ns);

@@ -80,14 +80,14 @@ impl Profile {
 fn busyness(minute: usize) -> f64 {
     let within = |from: usize, to: usize| (minute - from) as f64 / (to - from) as f64;
     match minute {
-        PRE_MARKET..OPEN => 0.20 + 0.35 * within(PRE_MARKET, OPEN).powi(2),
+        PRE_MARKET..OPEN => 0.24 + 0.35 * within(PRE_MARKET, OPEN).powi(2),
         // A U: the open is the higher arm.
         OPEN..CLOSE => {
             let place = 2.0 * within(OPEN, CLOSE) - 1.0;
             1.0 + if place < 0.0 { 0.9 } else { 0.7 } * place.powi(4)
         }
-        CLOSE..AFTER_HOURS_END => 0.28 - 0.13 * within(CLOSE, AFTER_HOURS_END),
-        _ => 0.15,
+        CLOSE..AFTER_HOURS_END => 0.32 - 0.13 * within(CLOSE, AFTER_HOURS_END),
+        _ => 0.18,
     }
 }
 

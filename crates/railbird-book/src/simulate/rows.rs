@@ -3,9 +3,8 @@
 use std::io::{self, BufWriter, Write};
 
 use dbn::{
-    BidAskPair, FlagSet, MboMsg, Mbp10Msg, Metadata, MappingInterval, RecordHeader, SType, Schema, SymbolMapping,
-    encode::dbn::MetadataEncoder,
-    flags, rtype,
+    BidAskPair, FlagSet, MappingInterval, MboMsg, Mbp10Msg, Metadata, RecordHeader, SType, Schema, SymbolMapping,
+    encode::dbn::MetadataEncoder, flags, rtype,
 };
 use jiff::civil::Date;
 use zstd::stream::write::Encoder;
@@ -33,6 +32,8 @@ pub(super) struct Rows<'a, W: Write> {
     stamps: Stamps,
     faults: RowFaults,
     written: u64,
+    /// Time of the last row that was not late.
+    stamped_ns: u64,
     /// First error of the output; nothing is written after it.
     broken: Option<io::Error>,
     level_record: Mbp10Msg,
@@ -101,10 +102,8 @@ impl<'a, W: Write> Rows<'a, W> {
         let seed = options.seed ^ (start_ns as u64).rotate_left(17);
         let header = |kind| (kind, PUBLISHER, options.instrument_id, 0);
         let (kind, publisher, instrument, time) = header(rtype::MBP_10);
-        let level_record = Mbp10Msg {
-            hd: RecordHeader::new::<Mbp10Msg>(kind, publisher, instrument, time),
-            ..Mbp10Msg::default()
-        };
+        let level_record =
+            Mbp10Msg { hd: RecordHeader::new::<Mbp10Msg>(kind, publisher, instrument, time), ..Mbp10Msg::default() };
         let (kind, publisher, instrument, time) = header(rtype::MBO);
         let order_record =
             MboMsg { hd: RecordHeader::new::<MboMsg>(kind, publisher, instrument, time), ..MboMsg::default() };
@@ -114,6 +113,7 @@ impl<'a, W: Write> Rows<'a, W> {
             stamps: Stamps::new(seed, start_ns),
             faults: RowFaults::new(seed, &options.faults, options.rows),
             written: 0,
+            stamped_ns: start_ns as u64,
             broken: None,
             level_record,
             order_record,
@@ -127,7 +127,7 @@ impl<'a, W: Write> Rows<'a, W> {
         self.stamps.at(at_ns);
     }
 
-    /// Time passes between rows of a fault.
+    /// The output's error, if it has failed.
     pub(super) fn error(&mut self) -> Result<(), SimulateError> {
         self.broken.take().map_or(Ok(()), |error| Err(error.into()))
     }
@@ -155,7 +155,9 @@ impl<'a, W: Write> Rows<'a, W> {
         let stamps = &mut self.stamps;
         let mut ts_event = stamps.event_ns as u64;
         if spoiled.late {
-            ts_event -= 1 + stamps.random.index(LATE_NS_MAX) as u64;
+            ts_event = self.stamped_ns - 1 - self.faults.index(LATE_NS_MAX) as u64;
+        } else {
+            self.stamped_ns = ts_event;
         }
         if spoiled.undefined_time {
             ts_event = u64::MAX;

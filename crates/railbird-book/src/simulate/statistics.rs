@@ -127,14 +127,14 @@ impl Statistics {
             target("first level", self.first_level, 0.69, 0.67, 0.71),
             target("second level", self.second_level, 0.17, 0.155, 0.185),
             target("adds of 100", self.hundreds, 0.28, 0.22, 0.34),
-            target("deviation of ln size", self.log_size_deviation, 1.8, 1.5, 2.1),
+            target("deviation of ln size", self.log_size_deviation, 1.89, 1.7, 2.1),
             target("rows sharing a time", self.sharing_time, 0.065, 0.05, 0.08),
             target("p99 of rows a bar / mean", self.burstiness, 4.8, 4.4, 5.2),
             target("trades of side N", self.trades_unknown, 0.29, 0.27, 0.31),
             target("events of several rows", self.events_of_several, 0.016, 0.008, 0.03),
             target("open / noon", self.open_over_noon, 1.6, 1.3, 2.1),
             target("close / noon", self.close_over_noon, 1.5, 1.2, 2.0),
-            target("night / noon", self.night_over_noon, 0.3, 0.1, 0.45),
+            target("night / noon", self.night_over_noon, 0.18, 0.12, 0.25),
         ]
     }
 }

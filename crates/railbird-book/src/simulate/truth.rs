@@ -112,11 +112,9 @@ impl<'a> Tape<'a> {
             Session::Regular => {
                 note(&mut levels.regular, price);
                 let since_open = at_ns - self.profile.open_ns;
-                for (minutes, range) in [
-                    (5, &mut levels.opening_5_min),
-                    (15, &mut levels.opening_15_min),
-                    (30, &mut levels.opening_30_min),
-                ] {
+                for (minutes, range) in
+                    [(5, &mut levels.opening_5_min), (15, &mut levels.opening_15_min), (30, &mut levels.opening_30_min)]
+                {
                     if since_open < minutes * MINUTE_NS {
                         note(range, price);
                     }
