@@ -126,6 +126,9 @@ pub(super) fn write(
         }
     }
     let deletions = if race { control.delete_laps(&mut random) } else { Vec::new() };
+    if race {
+        control.punish();
+    }
     records.push(stream::SESSION_STATUS, whole_ms(outcome.end) - 12_000, session("Finalised", "Finished"));
     records.push(stream::SESSION_STATUS, whole_ms(outcome.end) - 3_000, session("Ends", "Finished"));
     control.write(records);
@@ -268,6 +271,29 @@ impl Control<'_> {
             deletions.push(deletion);
         }
         deletions
+    }
+
+    /// Punishes up to three cars for what they did in an early lap: one serves it, one has yet to at the flag, of one it is
+    /// taken back.
+    fn punish(&mut self) {
+        const RULINGS: [(&str, &str, Option<&str>); 3] = [
+            ("5 SECOND TIME PENALTY", "SPEEDING IN THE PIT LANE", Some("PENALTY SERVED")),
+            ("10 SECOND TIME PENALTY", "CAUSING A COLLISION", None),
+            ("5 SECOND TIME PENALTY", "LEAVING THE TRACK AND GAINING AN ADVANTAGE", Some("PENALTY RESCINDED")),
+        ];
+        let cars = self.timing.laps.len();
+        for (index, (words, reason, then)) in RULINGS.into_iter().enumerate().take(cars) {
+            let car = (self.scene.seed as usize % cars + index * (cars / 3).max(1)) % cars;
+            let laps: Vec<f64> = self.timing.laps[car].iter().map(|lap| lap.crossed).collect();
+            let (Some(given), Some(last)) = (laps.get(laps.len() / 3), laps.last()) else { continue };
+            let told = format!("{words} FOR CAR {} - {reason}", self.name(car));
+            let other = || Object::new().text("Category", "Other");
+            self.say(given + 31.0, other(), &format!("FIA STEWARDS: {told}"));
+            if let Some(then) = then.filter(|_| *last > given + 60.0) {
+                let between = (given + 31.0 + last) / 2.0;
+                self.say(between, other(), &format!("FIA STEWARDS: {then} - {told}"));
+            }
+        }
     }
 
     fn write(mut self, records: &mut Records) {

@@ -18,18 +18,21 @@ export async function takePictures({ browser, root, session, t, drivers, folder 
     positions: replay("positions"),
     trace: replay("gaps"),
     follow: `${replay("laps")}&follow=${one}`,
+    ghost: `${replay("telemetry")}&ghost=${two}:best`,
+    import: "/",
   };
   for (const [size, options] of Object.entries(SIZES)) {
     for (const dark of [false, true]) {
       for (const [name, path] of Object.entries(pages)) {
         const { page, context } = await open(browser, { ...options, dark });
         await page.goto(root + path);
-        if (name === "sessions") await page.getByRole("heading", { name: "Sessions" }).waitFor();
+        if (path === "/") await page.getByRole("heading", { name: "Sessions" }).waitFor();
         else await ready(page);
+        if (name === "import") await page.getByRole("button", { name: "Import…" }).click();
         await page.waitForTimeout(900);
         const file = `${folder}/${name}-${size}-${dark ? "dark" : "light"}`;
         await page.screenshot({ path: `${file}.png` });
-        if (size === "phone" && name !== "sessions") {
+        if (size === "phone" && path !== "/") {
           await page.getByRole("tabpanel").evaluate((panel) => panel.scrollIntoView({ block: "end" }));
           await page.evaluate(() => window.scrollBy(0, 140));
           await page.waitForTimeout(100);

@@ -2,8 +2,10 @@
 // the first one with positions is taken; RAILBIRD_SCREENSHOTS is where pictures go. An argument picks tests by name.
 
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
-import { resolve } from "node:path";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { browserPath, launch, open, ready, twoFrames } from "./browser.mjs";
 import { takePictures } from "./pictures.mjs";
 
@@ -185,6 +187,148 @@ test("leaderboard: equal to the order at every sampled moment", async () => {
   console.log(`    ${samples.length} moments equal, ${differing} of them unlike the start`);
   assert.ok(samples.length >= 50 && differing > 5);
   assert.deepEqual(problems, []);
+});
+
+/** Rulings on a driver that hold at `t`, read from the log by brute force: open seconds, served seconds, laps deleted. */
+function rulingsAt(driver, t) {
+  const { rulings } = events;
+  const last = new Map();
+  rulings.t.forEach((known, row) => {
+    if (known <= t && rulings.driver[row] === driver) last.set(rulings.number[row], row);
+  });
+  const of = (kind, state) => [...last.values()].filter((row) => rulings.kind[row] === kind && rulings.state[row] === state);
+  const seconds = (rows) => rows.reduce((sum, row) => sum + (rulings.seconds[row] ?? 0), 0);
+  const [open, served] = [seconds(of("penalty", "given")), seconds(of("penalty", "served"))];
+  const deleted = of("deleted_lap", "given").length;
+  return {
+    penalty: open ? `${open}s given` : served ? `${served}s served` : "",
+    deleted: deleted ? `${deleted}×` : "",
+  };
+}
+
+test("rulings: penalties and deleted laps beside the driver are those that hold", async () => {
+  const { page, problems } = await openSession();
+  const { rulings } = events;
+  const states = new Set();
+  for (const change of [...rulings.t, manifest.end_s - 1]) {
+    for (const t of [change - 0.01, change + 0.01]) {
+      await page.evaluate((target) => window.__railbird.seek(target), t);
+      await twoFrames(page);
+      const shown = await page.evaluate(() =>
+        [...document.querySelectorAll("[data-driver]")].map((row) => {
+          const penalty = row.querySelector('[data-cell="penalty"]');
+          const words = penalty.textContent;
+          return {
+            code: row.getAttribute("data-driver"),
+            penalty: words ? `${words} ${penalty.dataset.state}` : "",
+            deleted: row.querySelector('[data-cell="deleted"]').textContent,
+          };
+        }),
+      );
+      for (const { code, ...row } of shown) {
+        const want = rulingsAt(manifest.drivers.findIndex((one) => one.code === code), t);
+        assert.deepEqual(row, want, `${code} at ${t} s`);
+        if (row.penalty) states.add(row.penalty.split(" ")[1]);
+        if (row.deleted) states.add("deleted");
+      }
+    }
+  }
+  console.log(`    ${rulings.t.length} rulings; seen: ${[...states].join(", ")}`);
+  assert.ok(states.has("given") && states.has("served"));
+  assert.ok(rulings.state.includes("taken_back"), "one is taken back");
+  assert.deepEqual(problems, []);
+});
+
+test("ghost: drives its lap beside the live car, with the engine's delta", async () => {
+  const { page, problems } = await openSession();
+  const [one, two] = manifest.drivers.map((driver) => driver.code);
+  const { laps } = await get(`/api/f1/sessions/${manifest.version}/laps?drivers=${one},${two}`);
+  const lap = laps.find((row) => row.Driver === two && row.LapNumber === 4 && row.Time !== null);
+  const reference = laps.find((row) => row.Driver === one && row.LapNumber === 3 && row.LapTime !== null);
+  assert.ok(lap && reference, "both drivers drove their laps");
+  await page.goto(`${root}/f1/${chosen}#t=${lap.LapStartTime + 1}&drivers=${two}&ghost=${one}:3`);
+  await page.reload();
+  await ready(page);
+  const compared = await get(`/api/f1/sessions/${manifest.version}/compare?laps=${one}:3,${two}:4`);
+  const [ghost, live] = compared.laps;
+  let seen = 0;
+  for (const place of [0.2, 0.5, 0.8]) {
+    const k = Math.floor(ghost.time_s.length * place);
+    // Where the ghost is at that place, and where the live car is: at the same time since the line.
+    await page.evaluate((t) => window.__railbird.seek(t), lap.LapStartTime + ghost.time_s[k]);
+    await page.waitForFunction(() => window.__railbird.ghost().shown && window.__railbird.ghost().words.includes("·"));
+    await twoFrames(page);
+    const shown = await page.evaluate(() => window.__railbird.ghost());
+    assert.ok(Math.hypot(shown.x - ghost.x[k], shown.y - ghost.y[k]) < 30, `${shown.x} ${shown.y} at place ${k}`);
+    const at = live.time_s.findIndex((time) => time > ghost.time_s[k]);
+    const delta = Number(/([+−][0-9.]+) s$/.exec(shown.words)[1].replace("−", "-"));
+    assert.ok(Math.abs(delta - live.delta_s[at]) < 0.1, `${shown.words}: expected about ${live.delta_s[at]}`);
+    seen++;
+  }
+  assert.equal(seen, 3);
+  assert.match(await page.getByLabel("Delta to the ghost lap").textContent(), new RegExp(`Ghost ${one} lap 3`));
+  await page.getByLabel("Ghost lap").selectOption("best");
+  await pause(600);
+  assert.match(page.url(), new RegExp(`ghost=${one}:best`));
+  await page.getByLabel("Driver of the ghost lap").selectOption("");
+  await twoFrames(page);
+  assert.equal((await page.evaluate(() => window.__railbird.ghost())).words, "");
+  assert.deepEqual(problems, []);
+});
+
+test("drs: the zones on the map are those that the engine knew", async () => {
+  const { page, problems } = await openSession();
+  const { zones } = await get(`/api/f1/sessions/${manifest.version}/drs`);
+  await page.evaluate((t) => window.__railbird.seek(t), from - 30);
+  await pause(500);
+  assert.deepEqual(await page.evaluate(() => window.__railbird.drsZones()), []);
+  await page.evaluate((t) => window.__railbird.seek(t), manifest.end_s - 1);
+  await pause(500);
+  const want = new Map(zones.map((row) => [row.zone, row]));
+  assert.deepEqual(await page.evaluate(() => window.__railbird.drsZones()), [...want.values()]);
+  console.log(`    ${want.size} zones`);
+  assert.ok(want.size > 0, "cars used DRS");
+  assert.deepEqual(problems, []);
+});
+
+test("import: refusals are told, and an upload can be opened", async () => {
+  const binary = process.env.RAILBIRD_BINARY;
+  const { page, problems } = await open(browser);
+  await page.goto(root);
+  await page.getByRole("button", { name: "Import…" }).click();
+  const form = page.getByRole("region", { name: "Import a session" });
+  const refusal = async (way, label, text, words) => {
+    await form.getByRole("button", { name: way }).click();
+    await form.getByLabel(label).fill(text);
+    await form.getByRole("button", { name: "Import", exact: true }).click();
+    await form.getByRole("alert").filter({ hasText: words }).waitFor();
+  };
+  await refusal("Path on the server", "Folder or recording below an import root", "../secret", "import root");
+  await refusal("Address", "Root of an archive", "https://evil.example/race/", "import_hosts");
+  await form.getByRole("button", { name: "Files" }).click();
+  const choose = (files) => form.locator("#import-files").setInputFiles(files);
+  await choose([{ name: "noise.txt", mimeType: "text/plain", buffer: Buffer.from("no record of anything\n") }]);
+  await form.getByRole("button", { name: "Import", exact: true }).click();
+  await form.getByRole("alert").filter({ hasText: "none of" }).waitFor();
+  // The browser itself reports refused requests on the console.
+  assert.deepEqual(
+    problems.filter((problem) => !/status of 403/.test(problem)),
+    [],
+  );
+  if (binary) {
+    const folder = mkdtempSync(join(tmpdir(), "railbird-upload-"));
+    try {
+      const archive = join(folder, "archive");
+      execFileSync(binary, ["f1", "simulate", "--out", archive, "--seed", "11", "--drivers", "4", "--laps", "2", "--json"]);
+      await choose(readdirSync(archive).map((name) => join(archive, name)));
+      await form.getByRole("button", { name: "Import", exact: true }).click();
+      await form.getByRole("link", { name: /^Open / }).click();
+      await ready(page);
+      assert.equal((await page.evaluate(() => window.__railbird.manifest.drivers)).length, 4);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
 });
 
 test("decoder: every chunk holds what the manifest says", async () => {

@@ -68,6 +68,14 @@ test("the elimination line leaves ten for the last part", () => {
   expect(cutAfter(1, 8)).toBe(0);
 });
 
+test("what the source tells of the parts of qualifying holds against the rule", () => {
+  expect([0, 1, 2, 3].map((part) => cutAfter(part, 20, [20, 14, 9]))).toEqual([cutAfter(0, 20), 14, 9, 0]);
+  expect(cutAfter(1, 20, [20, 0, 0])).toBe(15);
+  expect(cutAfter(1, 20, [20, 20, 10])).toBe(0);
+  expect(partShown(3, 12, 20, [20, 12, 10])).toBe(2);
+  expect(partShown(3, 13, 20, [20, 12, 10])).toBe(1);
+});
+
 test("those who left qualifying are shown with the part in which they did", () => {
   expect([5, 12, 17].map((position) => partShown(3, position, 20))).toEqual([3, 2, 1]);
   expect([5, 12, 17].map((position) => partShown(2, position, 20))).toEqual([2, 2, 1]);

@@ -5,6 +5,7 @@
 mod cli;
 mod common;
 mod fuzz_smoke;
+mod imports;
 mod readme;
 mod refusals;
 mod whole_or_absent;

@@ -13,21 +13,21 @@ use crate::common::{Home, archive, copy, text};
 use serde_json::Value;
 
 /// A running `railbird serve`, ended when dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
 }
 
 /// An answer.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
 }
 
 impl Server {
     #[track_caller]
-    fn start(home: &Home, flags: &[&str]) -> Self {
+    pub(crate) fn start(home: &Home, flags: &[&str]) -> Self {
         let mut arguments = vec!["serve", "--port", "0", "--json"];
         arguments.extend(flags);
         let mut child =
@@ -48,6 +48,14 @@ impl Server {
     /// Sends a request with its own Host, and the headers given.
     #[track_caller]
     fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let json = ("Content-Type", "application/json");
+        let headers: Vec<_> = headers.iter().copied().chain((!body.is_empty()).then_some(json)).collect();
+        self.send(method, path, &headers, body.as_bytes())
+    }
+
+    /// The same with any body, whose type is among the headers.
+    #[track_caller]
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
         let host =
             if headers.iter().any(|(name, _)| *name == "Host") { None } else { Some(("Host", self.address.as_str())) };
         let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
@@ -55,18 +63,17 @@ impl Server {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
         if !body.is_empty() {
-            request.push_str(&format!("Content-Length: {}\r\nContent-Type: application/json\r\n", body.len()));
+            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         request.push_str("\r\n");
-        request.push_str(body);
         let mut stream = self.connect();
         // A server that refuses a body may close before it has read all of it.
-        let _ = stream.write_all(request.as_bytes());
+        let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.write_all(body));
         read_answer(stream)
     }
 
     #[track_caller]
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.ask("GET", path, &[], "")
     }
 
@@ -83,7 +90,7 @@ impl Server {
 
     /// Waits for an import to end.
     #[track_caller]
-    fn outcome(&self, started: &Answer) -> Value {
+    pub(crate) fn outcome(&self, started: &Answer) -> Value {
         assert_eq!(started.status, 202, "{started:?}");
         let job: Value = serde_json::from_str(&started.body).expect("JSON");
         let path = format!("/api/f1/imports/{}", job["import"].as_str().expect("a name"));

@@ -133,6 +133,21 @@ export interface Events {
     status: string[];
     message: string[];
   };
+  /** Penalties and deleted laps: of each driver and number the last row until a moment holds. */
+  rulings: {
+    t: number[];
+    driver: number[];
+    number: number[];
+    kind: ("penalty" | "deleted_lap")[];
+    state: ("given" | "served" | "taken_back")[];
+    /** Length of a penalty of time, s. */
+    seconds: Maybe[];
+    lap: Maybe[];
+    words: string[];
+    reason: string[];
+  };
+  /** Cars that take part in the parts of qualifying, as the source tells. */
+  entries: { t: number[]; part: number[]; cars: number[] };
   weather: {
     t: number[];
     /** °C */
@@ -175,6 +190,8 @@ export interface Comparison {
     lap: number;
     lap_time_s: Maybe;
     delta_s: Maybe[];
+    /** Since the line, s. */
+    time_s: Maybe[];
     speed: Maybe[];
     throttle: Maybe[];
     brake: Maybe[];
@@ -195,7 +212,37 @@ export interface LapView {
   Compound: string | null;
   TyreLife: Maybe;
   Deleted: boolean | null;
+  /** Session time, s. */
+  LapStartTime: Maybe;
+  Time: Maybe;
   [column: string]: unknown;
+}
+
+/** A DRS zone from a moment on; a later row of the same zone corrects an earlier one. */
+export interface DrsZone {
+  known_at_s: number;
+  zone: number;
+  /** Metres since the finish line; less at the end than at the start where the zone crosses the line. */
+  from_m: number;
+  to_m: number;
+  passes: number;
+}
+
+/** What may be imported. */
+export interface ImportRules {
+  paths: boolean;
+  hosts: string[];
+  upload_bytes_max: number;
+}
+
+/** How an import stands. */
+export interface ImportStatus {
+  state: "queued" | "running" | "done" | "failed";
+  stage: string;
+  fraction: number;
+  session: string | null;
+  version: string | null;
+  error: string | null;
 }
 
 /** What went wrong, in words for whoever reads the page. */
@@ -211,10 +258,12 @@ export class ApiError extends Error {
 
 const ROOT = "/api/f1/sessions";
 
-async function get<T>(url: string, signal?: AbortSignal): Promise<T> {
+const get = <T>(url: string, signal?: AbortSignal): Promise<T> => ask(url, signal ? { signal } : {});
+
+async function ask<T>(url: string, how: RequestInit): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(url, signal ? { signal } : {});
+    response = await fetch(url, how);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError("The server does not answer. Is railbird still running?", 0);
@@ -244,6 +293,27 @@ export const api = {
       if (!first) throw new ApiError(`no telemetry of ${driver} in lap ${lap}`, 404);
       return first;
     }),
+  /** Laps of one driver as they are known at the end. */
+  laps: (version: string, driver: string, signal?: AbortSignal): Promise<LapView[]> =>
+    get<{ laps: LapView[] }>(`${ROOT}/${part(version)}/laps?drivers=${part(driver)}`, signal).then(({ laps }) => laps),
+  drs: (version: string): Promise<DrsZone[]> =>
+    get<{ zones: DrsZone[] }>(`${ROOT}/${part(version)}/drs`).then(({ zones }) => zones),
+  importRules: (): Promise<ImportRules> => get("/api/f1/imports"),
+  importStatus: (name: string): Promise<ImportStatus> => get(`/api/f1/imports/${part(name)}`),
+  /** Starts an import; its name. */
+  startImport: (what: { path: string } | { url: string }): Promise<string> =>
+    ask<{ import: string }>(ROOT, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(what),
+    }).then((started) => started.import),
+  /** `tar`: the files of a session, or one recording. */
+  upload: (name: string, tar: Blob): Promise<string> =>
+    ask<{ import: string }>(`/api/f1/uploads?name=${part(name)}`, {
+      method: "POST",
+      headers: { "content-type": "application/x-tar" },
+      body: tar,
+    }).then((started) => started.import),
   /** `laps`: `NOR:21`, the reference first. */
   compare: (version: string, laps: string[], signal?: AbortSignal): Promise<Comparison> =>
     get(`${ROOT}/${part(version)}/compare?laps=${laps.map(part).join(",")}`, signal),

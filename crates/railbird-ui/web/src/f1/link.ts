@@ -15,6 +15,8 @@ export interface Moment {
   tab?: Tab;
   /** Laps compared, `NOR:21`, the reference first. */
   laps?: string[];
+  /** Lap driven again on the map: `NOR:21`, or `NOR:best` for the best so far. */
+  ghost?: string;
   /** Rotation of the map, °. */
   rotation?: number;
   /** How far the broadcast is behind, s. */
@@ -43,6 +45,8 @@ export function parseLink(hash: string): Moment {
   if (follow) moment.follow = follow;
   const laps = query.get("laps");
   if (laps) moment.laps = list(laps).filter((lap) => /^\w+:\d+$/.test(lap));
+  const ghost = query.get("ghost");
+  if (ghost && /^\w{1,8}:(\d{1,3}|best)$/.test(ghost)) moment.ghost = ghost;
   const tab = TABS.find((one) => one === query.get("tab"));
   if (tab) moment.tab = tab;
   return moment;
@@ -60,6 +64,7 @@ export function formatLink(moment: Moment): string {
   put("follow", moment.follow);
   put("tab", moment.tab);
   put("laps", moment.laps?.join(","));
+  put("ghost", moment.ghost);
   put("rotation", moment.rotation || undefined);
   put("offset", moment.offset || undefined);
   return `#${parts.join("&")}`;

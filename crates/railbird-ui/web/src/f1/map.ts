@@ -11,6 +11,7 @@ export interface MapColours {
   track: string;
   edge: string;
   accent: string;
+  drs: string;
 }
 
 /** A car as it is to be drawn; reused from frame to frame. */
@@ -29,6 +30,21 @@ export interface MapCar {
   chosen: boolean;
   /** 1 first; decides whose label gives way. */
   position: number;
+}
+
+/** A lap driven again: where its car is, 1/10 m. */
+export interface GhostCar {
+  x: number;
+  y: number;
+  shown: boolean;
+  colour: string;
+  label: string;
+}
+
+/** A part of the track, metres since the finish line. */
+export interface Stretch {
+  from_m: number;
+  to_m: number;
 }
 
 interface Camera {
@@ -56,9 +72,13 @@ export class TrackView {
   rotationDeg = 0;
   followed: { x: number; y: number } | null = null;
   reducedMotion = false;
+  /** Drawn translucent, beside the car that it is compared with. */
+  ghost: GhostCar | null = null;
+  /** Where DRS is used. */
+  zones: Stretch[] = [];
   /** Colour of the road where the track status has one. */
   flagColour: string | null = null;
-  colours: MapColours = { ground: "#fff", ink: "#000", inkSoft: "#666", track: "#ccc", edge: "#999", accent: "#06c" };
+  colours: MapColours = { ground: "#fff", ink: "#000", inkSoft: "#666", track: "#ccc", edge: "#999", accent: "#06c", drs: "#0a0" };
   private width = 0;
   private height = 0;
   private ratio = 1;
@@ -245,8 +265,37 @@ export class TrackView {
       const [x, y] = this.toScreen(this.trail[k] as number, this.trail[k + 1] as number);
       context.fillRect(x - 1.5, y - 1.5, 3, 3);
     }
+    this.drawZones();
     this.drawLine();
     this.drawCorners();
+  }
+
+  /** A band along each DRS zone, and its name outside. */
+  private drawZones(): void {
+    const { track: context, colours, geometry, points } = this;
+    if (!geometry || points.length === 0) return;
+    const step = geometry.length_m / points.length;
+    context.strokeStyle = colours.drs;
+    context.fillStyle = colours.drs;
+    context.lineCap = "butt";
+    context.lineWidth = Math.max(3, ROAD_WIDTH * this.camera.scale * 0.4);
+    context.font = "700 9px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    for (const { from_m, to_m } of this.zones) {
+      const way = to_m >= from_m ? to_m - from_m : to_m - from_m + geometry.length_m;
+      const [first, count] = [Math.round(from_m / step), Math.round(way / step)];
+      context.beginPath();
+      for (let k = first; k <= first + count; k++) {
+        context.lineTo(...this.toScreen(...(points[k % points.length] as [number, number])));
+      }
+      context.stroke();
+      const middle = points[(first + (count >> 1)) % points.length] as [number, number];
+      const [nx, ny] = this.outward(...middle);
+      const [x, y] = this.toScreen(...middle);
+      const away = Math.max(15, (ROAD_WIDTH * this.camera.scale) / 2 + 11);
+      context.fillText("DRS", x + nx * away, y + ny * away);
+    }
   }
 
   /** The finish line, and which way the cars go. */
@@ -320,6 +369,7 @@ export class TrackView {
         if (car.shown && car.chosen === (pass === 1)) this.drawCar(car);
       }
     }
+    this.drawGhost();
     this.boxes.length = 0;
     context.font = "600 11px system-ui, sans-serif";
     context.textBaseline = "middle";
@@ -327,6 +377,29 @@ export class TrackView {
     for (const chosen of [true, false]) {
       for (const car of cars) if (car.shown && car.chosen === chosen) this.drawLabel(car);
     }
+    context.globalAlpha = 1;
+  }
+
+  private drawGhost(): void {
+    const { top: context, colours, ghost } = this;
+    if (!ghost?.shown) return;
+    const [x, y] = this.toScreen(ghost.x, ghost.y);
+    context.globalAlpha = 0.45;
+    context.beginPath();
+    context.arc(x, y, 8, 0, 2 * Math.PI);
+    context.fillStyle = ghost.colour;
+    context.fill();
+    context.globalAlpha = 0.8;
+    context.setLineDash([3, 2]);
+    context.lineWidth = 1.5;
+    context.strokeStyle = colours.ink;
+    context.stroke();
+    context.setLineDash([]);
+    context.font = "600 10px system-ui, sans-serif";
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    context.fillStyle = colours.ink;
+    context.fillText(ghost.label, x, y + 17);
     context.globalAlpha = 1;
   }
 

@@ -3,9 +3,10 @@
 import { CONTRAST_MARK, CONTRAST_TEXT, readable } from "../lib/colour";
 import { Loop } from "../lib/loop";
 import { theme, token } from "../lib/theme.svelte";
-import type { Manifest } from "./api";
+import type { DrsZone, Manifest } from "./api";
 import { ChunkStore } from "./chunks";
 import { Clock, fasterSpeed } from "./clock";
+import { Ghost } from "./ghost";
 import { formatLink, type Moment, type Tab } from "./link";
 import type { Session } from "./session";
 
@@ -29,6 +30,8 @@ export class Player {
   tab = $state<Tab>("telemetry");
   /** Laps compared: `NOR:21`. */
   compared = $state<string[]>([]);
+  /** Lap driven again on the map: `NOR:21`, `NOR:best`, or empty. */
+  ghost = $state("");
   /** Rotation of the map by the reader, °. */
   rotation = $state(0);
   /** How far the broadcast is behind, s. */
@@ -37,6 +40,10 @@ export class Player {
   officialGaps = $state(false);
   /** Whether the dialog of keys is open. */
   help = $state(false);
+  /** The lap driven again on the map. */
+  readonly ghostLap = new Ghost(this);
+  /** DRS zones on the map. */
+  drsZones: DrsZone[] = [];
   private seekBeganMs: number | null = null;
 
   constructor(readonly session: Session) {
@@ -130,6 +137,11 @@ export class Player {
     this.saveLink();
   }
 
+  setGhost(ghost: string): void {
+    this.ghost = ghost;
+    this.saveLink();
+  }
+
   setTab(tab: Tab): void {
     this.tab = tab;
     this.saveLink();
@@ -179,6 +191,7 @@ export class Player {
       ...(this.follow === null ? {} : { follow: this.code(this.follow) }),
       tab: this.tab,
       ...(this.tab === "compare" ? { laps: this.compared } : {}),
+      ...(this.ghost ? { ghost: this.ghost } : {}),
       rotation: this.rotation,
       offset: this.offsetS,
     };
@@ -194,6 +207,9 @@ export class Player {
     if (moment.follow) {
       const driver = this.driverOf(moment.follow);
       this.follow = driver < 0 ? null : driver;
+    }
+    if (moment.ghost !== undefined) {
+      this.ghost = this.driverOf(moment.ghost.split(":")[0] ?? "") < 0 ? "" : moment.ghost;
     }
     if (moment.tab) this.tab = moment.tab;
     if (moment.laps) this.compared = moment.laps.slice(0, CHOSEN_MAX);
@@ -224,6 +240,7 @@ export class Player {
 
   close(): void {
     clearTimeout(this.saving);
+    this.ghostLap.close();
     this.loop.stop();
     this.store.close();
   }

@@ -5,17 +5,22 @@ import type { BoardRow } from "./session";
 /** Cars in the last part. */
 const LAST_PART = 10;
 
-/** Place after which cars leave at the end of `part`, of `cars` that took part; 0 where nobody leaves. */
-export function cutAfter(part: number, cars: number): number {
+/**
+ * Place after which cars leave at the end of `part`, of `cars` that took part; 0 where nobody leaves. `entries`: cars in
+ * each part as the source tells, which holds where it is not 0.
+ */
+export function cutAfter(part: number, cars: number, entries: number[] = []): number {
+  const told = part >= 1 && part <= 2 ? (entries[part] ?? 0) : 0;
+  if (told > 0) return told < cars ? told : 0;
   if (cars <= LAST_PART || part > 2) return 0;
   // Those who leave are shared evenly between the first two parts: 20 cars 15 and 10, 22 cars 16 and 10.
   return part === 2 ? LAST_PART : LAST_PART + Math.ceil((cars - LAST_PART) / 2);
 }
 
 /** Part whose lap decides `position` while `part` is on: those who left are ranked by the part in which they did. */
-export function partShown(part: number, position: number, cars: number): number {
+export function partShown(part: number, position: number, cars: number, entries: number[] = []): number {
   for (let left = 1; left < part; left++) {
-    const cut = cutAfter(left, cars);
+    const cut = cutAfter(left, cars, entries);
     if (cut > 0 && position > cut) return left;
   }
   return part;

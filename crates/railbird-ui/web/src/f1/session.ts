@@ -4,9 +4,10 @@
 // counts from the moment at which it became known.
 
 import { ByDriver, countUntil } from "../lib/asof";
+import { lapTime } from "../lib/format";
 import type { Events, Gaps, Manifest } from "./api";
 import { BestLaps } from "./best";
-import { partShown } from "./qualifying";
+import { cutAfter, partShown } from "./qualifying";
 
 /** A row of the leaderboard. Null: not known. */
 export interface BoardRow {
@@ -31,6 +32,16 @@ export interface BoardRow {
   bestLapMs: number | null;
   /** Laps completed. */
   laps: number;
+}
+
+/** What the stewards have ruled on a driver, as it holds at a moment. */
+export interface Ruling {
+  kind: "penalty" | "deleted_lap";
+  state: "given" | "served" | "taken_back";
+  seconds: number | null;
+  lap: number | null;
+  words: string;
+  reason: string;
 }
 
 /** A moment that can be jumped to. */
@@ -94,7 +105,7 @@ export class Session {
   private readonly tyreRows: ByDriver;
   private readonly crossingRows: ByDriver;
   private readonly stintRows: ByDriver;
-  private readonly penaltyRows: ByDriver;
+  private readonly rulingRows: ByDriver;
 
   constructor(
     readonly manifest: Manifest,
@@ -113,12 +124,7 @@ export class Session {
     this.tyreRows = new ByDriver(events.tyres.t, events.tyres.driver);
     this.crossingRows = new ByDriver(events.crossings.t, events.crossings.driver);
     this.stintRows = new ByDriver(events.laps.t, events.laps.driver, (row) => events.laps.field[row] === "Stint");
-    const control = events.race_control;
-    this.penaltyRows = new ByDriver(
-      control.t,
-      control.driver.map((driver) => driver ?? -1),
-      (row) => control.driver[row] !== null && /PENALTY/i.test(control.message[row] ?? ""),
-    );
+    this.rulingRows = new ByDriver(events.rulings.t, events.rulings.driver);
     this.best = new BestLaps(events, manifest.drivers.length);
     this.endS = manifest.end_s;
     this.startS = 0;
@@ -186,9 +192,30 @@ export class Session {
     return session.part[countUntil(session.t, t) - 1] ?? 0;
   }
 
+  /** Place after which cars leave at the end of the part that is on at `t`; 0 where nobody leaves. */
+  cutAt(t: number): number {
+    return this.isQualifying ? cutAfter(this.partAt(t), this.manifest.drivers.length, this.entriesAt(t)) : 0;
+  }
+
+  /** Laps that `driver` has completed at `t`, at least `least` of them, with their times: a list to choose from. */
+  lapChoices(driver: number, t: number, least = 0): { lap: number; text: string }[] {
+    const done = Math.max(least, this.lapOf(driver, t) - 1);
+    const best = this.best.bestLap(driver, t);
+    return Array.from({ length: done }, (_, k) => {
+      const time = this.best.timeOf(driver, k + 1);
+      const words = [`${k + 1}`, time === null ? "" : lapTime(time), k + 1 === best ? "best" : ""];
+      return { lap: k + 1, text: words.filter(Boolean).join(" · ") };
+    });
+  }
+
   /** Part whose best lap counts for `driver` at `t`: the one that is on, or the last in which they took part. */
   private partShown(driver: number, t: number): number {
-    return partShown(this.partAt(t), this.positionAt(driver, t) ?? 0, this.manifest.drivers.length);
+    return partShown(
+      this.partAt(t),
+      this.positionAt(driver, t) ?? 0,
+      this.manifest.drivers.length,
+      this.entriesAt(t),
+    );
   }
 
   /** Code of the track status as of `t`; 1 before anything is said. */
@@ -254,13 +281,30 @@ export class Session {
     return [...stints.values()].filter((stint) => stint.laps > 0 || stint.firstLap > done);
   }
 
-  /** What race control has said of a penalty of `driver` until `t`; the last first. */
-  penalties(driver: number, t: number): string[] {
-    const { message } = this.events.race_control;
-    return this.penaltyRows
-      .until(driver, t)
-      .map((row) => message[row] ?? "")
-      .reverse();
+  /** Penalties and deleted laps of `driver` that hold at `t`, oldest first. */
+  rulings(driver: number, t: number): Ruling[] {
+    const { rulings } = this.events;
+    const last = new Map<number, number>();
+    for (const row of this.rulingRows.until(driver, t)) last.set(rulings.number[row] as number, row);
+    return [...last.values()]
+      .filter((row) => rulings.state[row] !== "taken_back")
+      .map((row) => ({
+        kind: rulings.kind[row] ?? "penalty",
+        state: rulings.state[row] ?? "given",
+        seconds: rulings.seconds[row] ?? null,
+        lap: rulings.lap[row] ?? null,
+        words: rulings.words[row] ?? "",
+        reason: rulings.reason[row] ?? "",
+      }));
+  }
+
+  /** Cars that take part in each part of qualifying as of `t`, as the source tells; 0 where it does not. */
+  entriesAt(t: number): number[] {
+    const { entries } = this.events;
+    const cars = [0, 0, 0];
+    const rows = countUntil(entries.t, t);
+    for (let row = 0; row < rows; row++) cars[(entries.part[row] as number) - 1] = entries.cars[row] as number;
+    return cars;
   }
 
   /** Line crossings of `driver` known at `t`: lap, position, gap to the leader at the line; later rows correct. */

@@ -259,7 +259,8 @@ fn told(context: &Context, input: &str, imported: &Imported) {
             })
             .collect();
         if !rows.is_empty() {
-            const HEAD: [&str; 6] = ["driver", "lap", "car equal", "car backward", "position equal", "position backward"];
+            const HEAD: [&str; 6] =
+                ["driver", "lap", "car equal", "car backward", "position equal", "position backward"];
             text.push_str(&format!("  samples left out for their time\n{}\n", output::table(&HEAD, &rows).trim_end()));
         }
         for stage in &imported.stages {

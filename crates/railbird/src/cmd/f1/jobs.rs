@@ -105,7 +105,15 @@ impl Jobs {
         };
         thread::Builder::new().name("imports".to_owned()).spawn(move || worker.run(&waiting))?;
         let (next, refused) = (AtomicU64::new(1), AtomicU64::new(0));
-        Ok(Arc::new(Self { rules, hosts: settings.list("import_hosts").to_vec(), queue, uploads, statuses, next, refused }))
+        Ok(Arc::new(Self {
+            rules,
+            hosts: settings.list("import_hosts").to_vec(),
+            queue,
+            uploads,
+            statuses,
+            next,
+            refused,
+        }))
     }
 
     /// Counters for the metrics page.
