@@ -90,7 +90,7 @@ pub struct Level {
     pub window_start: i64,
     /// End of its window, ns since 1970.
     pub window_end: i64,
-    /// From when it is known, ns since 1970.
+    /// From when it is known, ns since 1970; the first bar's `known_at` where it holds from before the bars given.
     pub known_at: i64,
     /// When it ends, ns since 1970; `None`: with the next of its kind.
     pub until: Option<i64>,
@@ -212,8 +212,11 @@ impl LevelFold {
         }
         let mut holding: Vec<Level> = self.current.drain(..).collect();
         holding.extend(levels);
-        if let (Some(&first), Some(&last)) = (start.first(), end.last()) {
+        if let (Some(&first), Some(&last), Some(&known)) = (start.first(), end.last(), known_at.first()) {
             holding.retain(|level| level.until.is_none_or(|until| until > first));
+            // What holds from before is a row of these bars too, and as such known with the first of them.
+            holding.iter_mut().for_each(|level| level.known_at = level.known_at.max(known));
+            holding.sort_by_key(|level| level.known_at);
             self.current = newest(&holding, last);
         } else {
             self.current = holding.clone();
