@@ -31,6 +31,18 @@ pub enum Optimizer {
     De,
 }
 
+impl Optimizer {
+    /// Name, as on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Direct => "direct",
+            Self::DirectL => "direct-l",
+            Self::De => "de",
+        }
+    }
+}
+
 /// A training day: the order as it was placed, and the bar as it came out.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainingDay<'a> {

@@ -9,10 +9,12 @@ mod forecasts;
 pub mod offer;
 mod redundancy;
 pub mod report;
+pub mod signals;
 pub mod simulate;
 pub mod strategy;
 mod walk;
 mod summary;
+mod table;
 mod units;
 
 pub use choose::{Area, Choice, ChoiceRules, Chooser, Fallback, Optimizer, TrainingDay, total};
@@ -22,4 +24,5 @@ pub use forecasts::{CONTEXT_MAX, CONTEXT_MIN, Counts, Forecasts, Plan};
 pub use redundancy::{DayUses, Redundancy, RedundancyReport, redundancy};
 pub use units::{FEE_ONE, MOVE_ONE, Move, PAY_ONE, move_from, to_units};
 pub use summary::{Promise, RESAMPLES, Side, StrategySummary, SymbolSummary};
+pub use table::{fold_rows, from_parquet, to_parquet};
 pub use walk::{AccountWalk, Day, Schedule, SymbolWalk, WalkInput, WalkRules, walk};

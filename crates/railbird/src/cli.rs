@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::cmd::{demo::Demo, f1::F1};
+use crate::cmd::{book::Book, demo::Demo, f1::F1};
 
 /// Contests as they were known: import, study and replay them.
 #[derive(Debug, Parser)]
@@ -48,6 +48,10 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Formula 1: import, study and replay sessions
     F1(F1),
+    /// The market: walk-forward tests of strategies driven by forecasts
+    Market(crate::cmd::market::Market),
+    /// The order book: ticks to bars, levels and situations
+    Book(Book),
     /// Serve the pages and the API
     Serve(ServeFlags),
     /// Simulate a race, import it, and open its page
@@ -154,7 +158,7 @@ impl Command {
             Self::Config(flags) | Self::Serve(flags) => Some(flags),
             Self::Demo(demo) => Some(&demo.serve),
             Self::F1(f1) => f1.command.serve_flags(),
-            Self::Bench(_) | Self::Optimize(_) | Self::Completions { .. } => None,
+            Self::Bench(_) | Self::Book(_) | Self::Market(_) | Self::Optimize(_) | Self::Completions { .. } => None,
         }
     }
 }

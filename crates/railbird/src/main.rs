@@ -59,6 +59,8 @@ fn run(cli: Cli, output: Output) -> Result<Outcome, Failure> {
     let context = Context { settings, output, verbose: cli.global.verbose > 0 };
     match cli.command {
         Command::F1(f1) => cmd::f1::run(&context, f1.command),
+        Command::Market(market) => cmd::market::run(&context, market.command),
+        Command::Book(book) => cmd::book::run(&context, book.command),
         Command::Serve(_) => cmd::serve::run(&context),
         Command::Demo(demo) => cmd::demo::run(&context, &demo),
         Command::Optimize(optimize) => cmd::optimize::run(&context, &optimize),

@@ -1,10 +1,12 @@
 //! One file a command, one folder a field.
 
 pub(crate) mod bench;
+pub(crate) mod book;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod f1;
+pub(crate) mod market;
 pub(crate) mod optimize;
 pub(crate) mod serve;
 
