@@ -200,6 +200,44 @@ pub fn column_index(name: &str) -> Option<usize> {
     columns().iter().position(|column| column.name == name)
 }
 
+/// The page `docs/book-columns.md`.
+pub fn columns_page() -> String {
+    let mut counts = Vec::new();
+    for family in Family::ALL {
+        let count = columns().iter().filter(|column| column.family == family).count();
+        counts.push(format!("{} {count}", family.text()));
+    }
+    let mut page = format!(
+        "{}\n\nFamilies: {}.\n\n| column | unit | family | old name | definition |\n|---|---|---|---|---|\n",
+        PAGE_HEAD.trim_end(),
+        counts.join(", ")
+    );
+    for Column { name, unit, family, definition, old_name, .. } in columns() {
+        let old = old_name.as_ref().map(|old| format!("`{old}`")).unwrap_or_default();
+        page.push_str(&format!("| `{name}` | {} | {} | {old} | {definition} |\n", unit.text(), family.text()));
+    }
+    page
+}
+
+/// What the page says before its table.
+const PAGE_HEAD: &str = "\
+# Columns of the bars
+
+Printed by `railbird book columns --markdown`; a test holds it to the list in the code.
+
+Suffixes: `_twa` mean over the time in which the value is known; `_eob` value at the last event end before the bar's end;
+`_sum` over the bar's rows, for order-flow imbalance and counts of event ends over its event ends; none: a ratio or price
+of the bar, or a key. `bid` and `ask` are the sides of the book, below and above the weighted mid. `p1 p2 p3 p5 p10`: band
+by its upper edge in points, inclusive; bands do not overlap. `l0` to `l9`: level, 0 is the best. `imb_m`, `ofi_m`: over the
+first m levels. a0, b0: best ask and bid; qa0, qb0: their sizes.
+
+Units: `n` counts (64-bit integers); `ns` Unix nanoseconds, UTC; `price` quoted price; `pt` points of the instrument; `size`
+shares, contracts or coins; `1` no unit. All but counts, keys and times are 64-bit floats. Missing is null.
+
+`old name`: the nearest column of the pipeline that this field replaces. The definitions differ: it dropped the last part of
+every mean over time, put rows of side N on the ask, counted fills as cancels, and left crossed books out.
+";
+
 /// Columns while they are listed.
 struct List(Vec<Column>);
 
