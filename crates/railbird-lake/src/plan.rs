@@ -105,8 +105,8 @@ impl Plan<'_> {
                     is_kept = source.is_none();
                     Vec::new()
                 }
-                Edge::Same(name) => vec![self.add(index(name), symbol, date, calendar)?],
-                Edge::Before { stage: name, dates } => {
+                Edge::Same { stage: name, .. } => vec![self.add(index(name), symbol, date, calendar)?],
+                Edge::Before { stage: name, dates, .. } => {
                     let mut before: Vec<Date> = calendar.range(..date).rev().take(*dates).copied().collect();
                     before.reverse();
                     let add = |date| self.add(index(name), symbol, date, calendar);

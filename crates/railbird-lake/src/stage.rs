@@ -38,23 +38,48 @@ pub struct Stage {
 pub enum Edge {
     /// The source of its symbol and date.
     Source,
-    /// The outputs of a stage for its own symbol and date.
-    Same(String),
-    /// The outputs of a stage for its symbol on the last dates before its own: as many as there are, at most `dates`.
+    /// Data sets of a stage for its own symbol and date.
+    Same {
+        /// Stage.
+        stage: String,
+        /// Data sets; the others cannot be read, and changes of them change nothing here.
+        sets: Vec<String>,
+    },
+    /// Data sets of a stage for its symbol on the last dates before its own: as many as there are, at most `dates`.
     Before {
         /// Stage.
         stage: String,
+        /// Data sets.
+        sets: Vec<String>,
         /// Most dates.
         dates: usize,
     },
 }
 
 impl Edge {
+    /// Data sets of a stage for the own date.
+    pub fn same(stage: &str, sets: &[&str]) -> Self {
+        Self::Same { stage: stage.to_owned(), sets: sets.iter().map(|set| (*set).to_owned()).collect() }
+    }
+
+    /// A data set of a stage for at most so many dates before.
+    pub fn before(stage: &str, set: &str, dates: usize) -> Self {
+        Self::Before { stage: stage.to_owned(), sets: vec![set.to_owned()], dates }
+    }
+
+    /// Data sets that are read; none for a source.
+    pub(crate) fn sets(&self) -> &[String] {
+        match self {
+            Self::Source => &[],
+            Self::Same { sets, .. } | Self::Before { sets, .. } => sets,
+        }
+    }
+
     /// Stage that is read; none for a source.
     pub fn stage(&self) -> Option<&str> {
         match self {
             Self::Source => None,
-            Self::Same(stage) | Self::Before { stage, .. } => Some(stage),
+            Self::Same { stage, .. } | Self::Before { stage, .. } => Some(stage),
         }
     }
 }
@@ -96,9 +121,13 @@ impl Graph {
             if before.iter().any(|other| other.name == stage.name) {
                 return Err(wrong("is there twice".to_owned()));
             }
-            for name in stage.edges.iter().filter_map(Edge::stage) {
-                if !before.iter().any(|other| other.name == name) {
+            for edge in &stage.edges {
+                let Some(name) = edge.stage() else { continue };
+                let Some(other) = before.iter().find(|other| other.name == name) else {
                     return Err(wrong(format!("reads {name}, which does not stand before it")));
+                };
+                if let Some(set) = edge.sets().iter().find(|set| other.contract(set).is_none()) {
+                    return Err(wrong(format!("reads {set} of {name}, which does not write it")));
                 }
             }
             for (place, contract) in stage.outputs.iter().enumerate() {

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     fs::File,
-    io::Read,
+    io::{self, Read},
     panic::{self, AssertUnwindSafe},
     sync::Arc,
 };
@@ -100,10 +100,10 @@ impl Work<'_> {
     /// [`Error::Undeclared`] without such an edge; [`Error::Contract`] for a file that does not fit; what hinders reading.
     pub fn table(&self, set: &str) -> Result<Table, Error> {
         for (edge, manifests) in self.job.stage.edges.iter().zip(&self.job.upstream) {
-            if let (Edge::Same(stage), [manifest]) = (edge, manifests.as_slice())
-                && let Some(table) = self.open(stage, manifest, set)?
+            if let (Edge::Same { stage, sets }, [manifest]) = (edge, manifests.as_slice())
+                && sets.iter().any(|other| other == set)
             {
-                return Ok(table);
+                return self.open(stage, manifest, set);
             }
         }
         Err(self.undeclared(&format!("reads {set} of its own date without an edge to it")))
@@ -115,15 +115,11 @@ impl Work<'_> {
     /// As [`Work::table`].
     pub fn tables_before(&self, set: &str) -> Result<Vec<(Date, Table)>, Error> {
         for (edge, manifests) in self.job.stage.edges.iter().zip(&self.job.upstream) {
-            let Edge::Before { stage, .. } = edge else { continue };
-            if self.job.graph.stages().iter().any(|other| other.name == *stage && other.contract(set).is_some()) {
-                let mut tables = Vec::with_capacity(manifests.len());
-                for manifest in manifests {
-                    if let Some(table) = self.open(stage, manifest, set)? {
-                        tables.push((manifest.task.date, table));
-                    }
-                }
-                return Ok(tables);
+            if let Edge::Before { stage, sets, .. } = edge
+                && sets.iter().any(|other| other == set)
+            {
+                let open = |manifest: &Arc<Manifest>| Ok((manifest.task.date, self.open(stage, manifest, set)?));
+                return manifests.iter().map(open).collect();
             }
         }
         Err(self.undeclared(&format!("reads {set} of earlier dates without an edge to it")))
@@ -176,12 +172,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A file without a name, for what is too large for the memory; it is gone when it is dropped.
+    /// A file without a name, for what is too large for the memory; it is gone when it is dropped. May be asked for on any
+    /// thread.
     ///
     /// # Errors
-    /// What hinders making it.
-    pub fn spool(&self) -> Result<File, Error> {
-        tempfile::tempfile().map_err(Error::io(self.job.task.folder(), "make a spool file for"))
+    /// What the system says.
+    pub fn spool() -> io::Result<File> {
+        tempfile::tempfile()
     }
 
     fn contract(&self, set: &str) -> Result<&Contract, Error> {
@@ -193,10 +190,9 @@ impl Work<'_> {
         TableWriter::begin(self.contract(set)?, self.job.lake.storage.begin(&self.job.task.folder())?)
     }
 
-    fn open(&self, stage: &str, manifest: &Manifest, set: &str) -> Result<Option<Table>, Error> {
+    fn open(&self, stage: &str, manifest: &Manifest, set: &str) -> Result<Table, Error> {
         let stage = self.job.graph.stages().iter().find(|other| other.name == stage);
-        let Some(contract) = stage.and_then(|stage| stage.contract(set)) else { return Ok(None) };
-        self.job.lake.table_under(manifest, set, Some(contract)).map(Some)
+        self.job.lake.table_under(manifest, set, stage.and_then(|stage| stage.contract(set)))
     }
 
     fn undeclared(&self, reason: &str) -> Error {
@@ -238,7 +234,7 @@ impl Job<'_> {
             if let (Edge::Source, Some((source, (hash, _)))) = (edge, &source) {
                 inputs.push(Input { name: source.name(), set: None, hash: *hash });
             }
-            inputs.extend(manifests.iter().flat_map(|manifest| of_outputs(manifest)));
+            inputs.extend(manifests.iter().flat_map(|manifest| of_outputs(manifest, edge.sets())));
         }
         let basis = Basis {
             form: Basis::FORM,
@@ -328,12 +324,9 @@ impl Job<'_> {
     }
 }
 
-fn of_outputs(manifest: &Manifest) -> impl Iterator<Item = Input> + '_ {
-    manifest.outputs.iter().map(|output| Input {
-        name: manifest.task.folder(),
-        set: Some(output.set.clone()),
-        hash: output.hash,
-    })
+fn of_outputs<'m>(manifest: &'m Manifest, sets: &'m [String]) -> impl Iterator<Item = Input> + 'm {
+    let read = manifest.outputs.iter().filter(|output| sets.contains(&output.set));
+    read.map(|output| Input { name: manifest.task.folder(), set: Some(output.set.clone()), hash: output.hash })
 }
 
 /// An error and its causes, each once.

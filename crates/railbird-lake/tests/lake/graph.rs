@@ -69,14 +69,14 @@ pub(crate) fn graph(form: &Form) -> Graph {
             }),
         }
     };
-    let same = |name: &str| Edge::Same(name.to_owned());
+    let same = |name: &str| Edge::same(name, &[name]);
     Graph::new(vec![
         stage("lines", "1", vec![Edge::Source], vec![contract("lines", &["known_at", "value"])], lines),
         stage("sums", "1", vec![same("lines")], vec![contract("sums", &["known_at", "sum"])], sums),
         stage(
             "means",
             form.means_code,
-            vec![Edge::Before { stage: "sums".to_owned(), dates: BACK }],
+            vec![Edge::before("sums", "sums", BACK)],
             vec![contract("means", &["known_at", "mean", "days"])],
             means,
         ),

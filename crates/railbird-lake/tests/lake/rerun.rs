@@ -292,7 +292,7 @@ fn a_stage_that_breaks_its_word_fails_alone() {
         assert!(files(&root).keys().all(|name| !name.contains("tmp-")), "nothing half written is left");
         report.failed[0].error.clone()
     };
-    let same = || vec![Edge::Same("lines".to_owned())];
+    let same = || vec![Edge::same("lines", &["lines"])];
     let wrong: StageFn = Arc::new(|work| Ok(work.write("sums", &batch(&[("known_at", vec![]), ("total", vec![])]))?));
     expect!["data set sums: column sum: expected it as column 2, found no column of that name; this is an error in the stage"]
         .assert_eq(&told("contract", wrong, same()));
@@ -303,7 +303,7 @@ fn a_stage_that_breaks_its_word_fails_alone() {
     expect!["gave up amid the rows"].assert_eq(&told("half", half, same()));
     let undeclared: StageFn = Arc::new(|work| work.table("lines").map(drop).map_err(Into::into));
     expect!["sums SIM 2024-03-01: reads lines of its own date without an edge to it; this is an error in the stage"]
-        .assert_eq(&told("undeclared", undeclared, vec![Edge::Before { stage: "lines".to_owned(), dates: 1 }]));
+        .assert_eq(&told("undeclared", undeclared, vec![Edge::before("lines", "lines", 1)]));
     let sourceless: StageFn = Arc::new(|work| work.source().map(drop).map_err(Into::into));
     expect!["sums SIM 2024-03-01: reads a source without an edge to one; this is an error in the stage"]
         .assert_eq(&told("sourceless", sourceless, same()));
