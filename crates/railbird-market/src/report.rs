@@ -4,9 +4,13 @@
 //! Everything that is drawn is computed here: equity, drawdown, the objective over the levels. Times are ms since 1970,
 //! UTC; returns and moves are shares; equity starts at 1 before the first day that is scored.
 
+mod assemble;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+pub use assemble::figures;
 
 /// A figure with its interval at 95 %, where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

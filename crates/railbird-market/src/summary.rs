@@ -172,7 +172,7 @@ fn strategy(
 }
 
 /// Mean return a bar in basis points, with the interval of a bootstrap in blocks of [`BLOCK`] bars.
-fn mean(periods: &[Period], buy_hold: &Metrics, seed: u64) -> Option<Score> {
+pub(crate) fn mean(periods: &[Period], buy_hold: &Metrics, seed: u64) -> Option<Score> {
     let gains: Vec<f64> = periods.iter().map(|period| period.gain * 1e4).collect();
     let mean = |gains: &[f64]| gains.iter().sum::<f64>() / gains.len() as f64;
     let rules =

@@ -3,6 +3,10 @@
 //! Invariant: what is ordered for a bar, and the levels chosen for it, hang on earlier bars alone; each scored bar is scored
 //! once for each account.
 
+mod objective;
+
+pub use objective::{ObjectiveMap, objective};
+
 use std::ops::Range;
 
 use railbird_backtest::{Fold, Folds, Period, Scheme};
