@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use railbird_model::{Forecaster, LEVELS};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Error,
@@ -69,7 +69,7 @@ impl Plan {
 }
 
 /// How many forecasts were asked for and how many were needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Forecasts that the loop as written asks for.
     pub calls: usize,

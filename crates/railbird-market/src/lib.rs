@@ -7,6 +7,7 @@ mod error;
 mod fills;
 mod forecasts;
 pub mod offer;
+mod quality;
 mod redundancy;
 pub mod report;
 pub mod signals;
@@ -21,8 +22,9 @@ pub use choose::{Area, Choice, ChoiceRules, Chooser, Fallback, Optimizer, Traini
 pub use error::Error;
 pub use fills::{Actual, Costs, Entry, Fill, FillMode, Levels, Policy, Prices, Settled, low_first, settle};
 pub use forecasts::{CONTEXT_MAX, CONTEXT_MIN, Counts, Forecasts, Plan};
+pub use quality::Quality;
 pub use redundancy::{DayUses, Redundancy, RedundancyReport, redundancy};
 pub use units::{FEE_ONE, MOVE_ONE, Move, PAY_ONE, move_from, to_units};
 pub use summary::{Promise, RESAMPLES, Side, StrategySummary, SymbolSummary};
 pub use table::{fold_rows, from_parquet, to_parquet};
-pub use walk::{AccountWalk, Day, Schedule, SymbolWalk, WalkInput, WalkRules, walk};
+pub use walk::{AccountWalk, Day, NESTED, Schedule, SymbolWalk, Timing, WalkInput, WalkRules, walk};

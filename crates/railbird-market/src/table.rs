@@ -10,6 +10,7 @@
 //! | `m_high`, `m_low` | levels chosen, units of 1e-8 of the last close; null without |
 //! | `policy` | `level` or `close`; null without |
 //! | `optimizer`, `fallback` | who chose, and why not the one that was asked for |
+//! | `picked` | strategy whose day it is, where one is picked each day |
 //! | `evaluations` | pairs or points compared |
 //! | `trained` | what the levels would have paid on the training days together, share of equity |
 //! | `entry`, `leave` | prices as moves from the last close, units of 1e-8, of the long side where both traded |
@@ -149,6 +150,7 @@ fn batch(walk: &SymbolWalk, rows: &[Row<'_>]) -> Result<RecordBatch, Error> {
         ("policy", text(rows.iter().map(policy))),
         ("optimizer", text(rows.iter().map(|row| choice(row)?.optimizer.map(|optimizer| optimizer.name())))),
         ("fallback", text(rows.iter().map(|row| choice(row)?.fallback.map(|fallback| fallback.name())))),
+        ("picked", text(rows.iter().map(|row| row.day.and_then(|day| day.picked)))),
         ("evaluations", Arc::new(rows.iter().map(|row| choice(row).map(|choice| choice.evaluations)).collect::<UInt64Array>())),
         ("trained", float(&|row| choice(row).map(|choice| choice.value as f64 / (2.0 * crate::PAY_ONE)))),
         ("entry", integer(&|row| fill(row).map(|fill| fill.entry))),

@@ -7,10 +7,13 @@ mod objective;
 
 pub use objective::{ObjectiveMap, objective};
 
-use std::ops::Range;
+use std::{
+    ops::Range,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use railbird_backtest::{Fold, Folds, Period, Scheme};
-use railbird_timeline::Ts;
+use railbird_timeline::{Clock, Ts};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -90,6 +93,16 @@ impl Schedule {
         })
     }
 
+    /// Rows that train.
+    const fn training_rows(&self) -> usize {
+        match self {
+            Self::Simulations { horizon, .. } => horizon.saturating_sub(1),
+            Self::Continuous { scheme, .. } => match scheme {
+                Scheme::Rolling { rows } | Scheme::Expanding { rows } | Scheme::Anchored { rows } => *rows,
+            },
+        }
+    }
+
     /// Number of the fold that scores `bar`: `s` of a simulation, else from 1 upwards.
     fn fold_number(&self, bars: usize, index: usize, bar: usize) -> usize {
         match self {
@@ -124,6 +137,8 @@ pub struct WalkRules {
     pub seed: u64,
     /// Whether differential evolution may take over from another search.
     pub fall_back: bool,
+    /// Whether an account is added that each day picks the strategy with limits that did best on the scored days before.
+    pub nested: bool,
 }
 
 impl WalkRules {
@@ -139,6 +154,7 @@ impl WalkRules {
             tick: 0.0,
             seed: 0,
             fall_back: true,
+            nested: false,
         }
     }
 
@@ -193,6 +209,29 @@ pub struct WalkInput<'a> {
     pub forecasts: &'a Forecasts,
     /// Finer bars of the same symbol, for [`FillMode::Finer`].
     pub finer: Option<&'a Bars>,
+    /// Where time is counted, if it is.
+    pub timing: Option<Timing<'a>>,
+}
+
+/// Counts where the threads of a walk spend their time.
+#[derive(Clone, Copy)]
+pub struct Timing<'a> {
+    /// Tells the time.
+    pub clock: &'a dyn Clock,
+    /// Nanoseconds of all threads in accounts, searches included.
+    pub accounts_ns: &'a AtomicU64,
+    /// Nanoseconds of all threads in searches for levels.
+    pub searches_ns: &'a AtomicU64,
+}
+
+/// What `work` gives; its time is added to `sink`.
+fn timed<'a, T>(timing: Option<Timing<'a>>, sink: fn(Timing<'a>) -> &'a AtomicU64, work: impl FnOnce() -> T) -> T {
+    let Some(timing) = timing else { return work() };
+    let began = timing.clock.monotonic();
+    let result = work();
+    let took = timing.clock.monotonic().saturating_sub(began).as_nanos();
+    sink(timing).fetch_add(u64::try_from(took).unwrap_or(u64::MAX), Ordering::Relaxed);
+    result
 }
 
 /// One scored bar of one account.
@@ -208,6 +247,8 @@ pub struct Day {
     pub choice: Option<Choice>,
     /// How it came out, where it has limits.
     pub settled: Option<Settled>,
+    /// Strategy whose day it is, where one is picked each day.
+    pub picked: Option<&'static str>,
 }
 
 /// A strategy under one way to fill and to tune.
@@ -276,7 +317,16 @@ pub fn walk(input: &WalkInput<'_>, strategies: &[Box<dyn Strategy>], rules: &Wal
     let ground = Ground::new(input, rows, rules);
     let tasks: Vec<Task<'_>> = strategies.iter().flat_map(|strategy| tasks(&ground, strategy.as_ref(), rules)).collect();
     let accounts: Vec<AccountWalk> =
-        tasks.into_par_iter().map(|task| task.run(&ground, folds, rules)).collect::<Result<_, _>>()?;
+        tasks
+            .into_par_iter()
+            .map(|task| timed(input.timing, |timing| timing.accounts_ns, || task.run(&ground, folds, rules)))
+            .collect::<Result<_, _>>()?;
+    let mut accounts = accounts;
+    if rules.nested {
+        let picked: Vec<AccountWalk> =
+            rules.modes().into_iter().map(|mode| pick(&accounts, mode, rules.schedule.training_rows())).collect();
+        accounts.extend(picked);
+    }
     let buy_hold = hold(&ground, &crate::strategy::BuyHold, folds, rules);
     let choices = || accounts.iter().flat_map(|account| &account.days).filter_map(|day| day.choice);
     let period_ns = bars.period_ns();
@@ -312,6 +362,7 @@ fn bars_a_day(times: &[Ts]) -> f64 {
 /// What all strategies share: bars as they came out, and forecasts as moves.
 struct Ground<'a> {
     symbol: &'a str,
+    timing: Option<Timing<'a>>,
     bars: &'a Bars,
     rows: Range<usize>,
     forecasts: Vec<ForecastMoves>,
@@ -332,6 +383,7 @@ impl<'a> Ground<'a> {
         };
         Self {
             symbol,
+            timing: input.timing,
             bars,
             forecasts: rows.clone().map(|at| forecasts.moves(bars, at)).collect(),
             actuals: rows.clone().map(actual).collect(),
@@ -416,7 +468,7 @@ impl Task<'_> {
         for fold in folds {
             let order = self.order(ground, fold.test);
             let Some((order, actual)) = order else {
-                days.push(Day { period: Period::default(), missing: true, order: None, choice: None, settled: None });
+                days.push(Day { period: Period::default(), missing: true, order: None, choice: None, settled: None, picked: None });
                 continue;
             };
             let choice = match (order.tuning, self.tuned) {
@@ -433,7 +485,9 @@ impl Task<'_> {
                     );
                     let side = |(least, most): (i64, i64)| (least * rules.bound, most * rules.bound);
                     let area = Area { high: side(high), low: side(low) };
-                    let choice = chooser.choose(&training, area, &choice_rules).map_err(|reason| Error::Fallback {
+                    let choose = || chooser.choose(&training, area, &choice_rules);
+                    let choice = timed(ground.timing, |timing| timing.searches_ns, choose);
+                    let choice = choice.map_err(|reason| Error::Fallback {
                         symbol: ground.symbol.to_owned(),
                         strategy: self.strategy.name().to_owned(),
                         at: ground.bars.time[fold.test].to_string(),
@@ -450,7 +504,7 @@ impl Task<'_> {
             };
             let settled = settle(order, &levels, actual, fills, &rules.costs);
             let period = period(order, &settled, rules.costs.cap);
-            days.push(Day { period, missing: false, order: Some(*order), choice, settled: Some(settled) });
+            days.push(Day { period, missing: false, order: Some(*order), choice, settled: Some(settled), picked: None });
         }
         Ok(AccountWalk {
             strategy: self.strategy.name(),
@@ -487,6 +541,39 @@ fn period(order: &LevelOrder, settled: &Settled, cap: f64) -> Period {
     }
 }
 
+/// Name of the account that picks a strategy each day.
+pub const NESTED: &str = "nested";
+
+/// Each day the strategy with limits whose returns over the last `rows` scored days sum to most, the first among equals; flat
+/// on the first day. Strategies that hold are left out: to switch between them costs fills that their own accounts lack.
+fn pick(accounts: &[AccountWalk], fills: FillMode, rows: usize) -> AccountWalk {
+    let candidates: Vec<&AccountWalk> =
+        accounts.iter().filter(|account| account.fills == Some(fills) && account.tuned != Some(false)).collect();
+    let count = candidates.first().map_or(0, |account| account.days.len());
+    let pick = |at: usize| {
+        let mut best: Option<(f64, &AccountWalk)> = None;
+        for account in candidates.iter().filter(|_| at > 0) {
+            let sum: f64 = account.days[at.saturating_sub(rows.max(1))..at].iter().map(|day| day.period.gain).sum();
+            if best.is_none_or(|(most, _)| sum > most) {
+                best = Some((sum, account));
+            }
+        }
+        match best {
+            Some((_, account)) => Day { picked: Some(account.strategy), choice: None, ..account.days[at] },
+            None => Day {
+                period: Period::default(),
+                missing: false,
+                order: None,
+                choice: None,
+                settled: None,
+                picked: None,
+            },
+        }
+    };
+    let days = (0..count).map(pick).collect();
+    AccountWalk { strategy: NESTED, fills: Some(fills), tuned: None, days, liquidation: None }
+}
+
 /// Walks a strategy that holds.
 fn hold(ground: &Ground<'_>, strategy: &dyn Strategy, folds: &[Fold], rules: &WalkRules) -> AccountWalk {
     let costs = &rules.costs;
@@ -500,7 +587,7 @@ fn hold(ground: &Ground<'_>, strategy: &dyn Strategy, folds: &[Fold], rules: &Wa
         let floor = if costs.long_only { 0.0 } else { -costs.cap };
         let weight = asked.unwrap_or(0.0).clamp(floor, costs.cap);
         let period = account.trade(ground.bars, fold.test, weight, costs);
-        days.push(Day { period, missing: asked.is_none(), order: None, choice: None, settled: None });
+        days.push(Day { period, missing: asked.is_none(), order: None, choice: None, settled: None, picked: None });
     }
     let last = folds.last().filter(|_| account.units() != 0.0);
     let liquidation = last.map(|fold| account.liquidate(ground.bars, fold.test, costs));
