@@ -60,7 +60,8 @@ pub fn audit(columns: &[Column<'_>], rules: &Rules, cuts: &[Ts]) -> Audit {
     let whole = walk(columns, rules);
     let mut audit = Audit { cuts: cuts.len(), ..Audit::default() };
     for &cut in cuts {
-        let known: Vec<usize> = columns.iter().map(|column| column.prices.time.partition_point(|time| *time <= cut)).collect();
+        let known: Vec<usize> =
+            columns.iter().map(|column| column.prices.time.partition_point(|time| *time <= cut)).collect();
         let signals: Vec<Signals> =
             columns.iter().zip(&known).map(|(column, &bars)| column.signals.prefix(bars)).collect();
         let short: Vec<Column<'_>> = columns
@@ -141,7 +142,8 @@ impl Prices<'_> {
     /// Instants spread over the bars, the last one left out: where an audit cuts.
     pub fn cuts(&self, count: usize) -> Vec<Ts> {
         let bars = self.time.len();
-        let mut cuts: Vec<Ts> = (1..=count).filter_map(|at| self.time.get((bars * at / (count + 1)).max(1) - 1)).copied().collect();
+        let mut cuts: Vec<Ts> =
+            (1..=count).filter_map(|at| self.time.get((bars * at / (count + 1)).max(1) - 1)).copied().collect();
         cuts.dedup();
         cuts
     }

@@ -15,6 +15,8 @@ mod rules;
 mod skip;
 mod table;
 mod walk;
+#[cfg(test)]
+mod tests;
 
 pub use audit::{Audit, Difference, audit, compare_rows};
 pub use bits::Bits;

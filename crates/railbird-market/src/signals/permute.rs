@@ -32,7 +32,13 @@ pub struct Permuted {
 ///
 /// Moving keeps how often signals come, how they follow one another, and every price; only their meeting is left to chance.
 /// The same seed gives the same figures on any number of threads.
-pub fn permuted(columns: &[Column<'_>], rules: &Rules, periods_a_year: f64, permutations: usize, seed: u64) -> Permuted {
+pub fn permuted(
+    columns: &[Column<'_>],
+    rules: &Rules,
+    periods_a_year: f64,
+    permutations: usize,
+    seed: u64,
+) -> Permuted {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let shares: Vec<u64> = (0..permutations).map(|_| random.next_u64()).collect();
     let sharpe = sharpe(columns, rules, periods_a_year);
@@ -46,11 +52,8 @@ pub fn permuted(columns: &[Column<'_>], rules: &Rules, periods_a_year: f64, perm
                     column.signals.rotated(((u128::from(share) * bars) >> 64) as usize)
                 })
                 .collect();
-            let moved: Vec<Column<'_>> = columns
-                .iter()
-                .zip(&moved)
-                .map(|(column, signals)| Column { prices: column.prices, signals })
-                .collect();
+            let moved: Vec<Column<'_>> =
+                columns.iter().zip(&moved).map(|(column, signals)| Column { prices: column.prices, signals }).collect();
             self::sharpe(&moved, rules, periods_a_year)
         })
         .collect();

@@ -59,14 +59,7 @@ impl Position {
         }
         let fee = units * price * rules.fee;
         *cash -= side.sign() * units * price + fee;
-        Some(Self {
-            side,
-            units: side.sign() * units,
-            entry_bar: bar,
-            entry_price: price,
-            best: price,
-            costs: fee,
-        })
+        Some(Self { side, units: side.sign() * units, entry_bar: bar, entry_price: price, best: price, costs: fee })
     }
 
     /// Price of the entry, as filled.

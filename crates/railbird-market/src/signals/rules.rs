@@ -160,7 +160,10 @@ impl Rules {
             ("take profit", "above 0", share(self.stops.profit), share(self.stops.profit) > 0.0),
             ("trailing stop", "above 0", share(self.stops.trailing), share(self.stops.trailing) > 0.0),
         ];
-        checks.into_iter().find(|check| !check.3 || !check.2.is_finite()).map(|(what, want, found, _)| (what, want, found))
+        checks
+            .into_iter()
+            .find(|check| !check.3 || !check.2.is_finite())
+            .map(|(what, want, found, _)| (what, want, found))
     }
 }
 

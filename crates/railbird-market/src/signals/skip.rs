@@ -214,7 +214,8 @@ fn hold(
         if interest && bar > from {
             charge(position, prices, bar, cash, tally.equity, rules);
         }
-        if interest && rules.stops.any()
+        if interest
+            && rules.stops.any()
             && let Some(fill) = position.touched(prices.bar(bar), rules)
         {
             return Some((bar, fill));

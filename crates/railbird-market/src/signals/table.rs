@@ -76,9 +76,8 @@ pub struct Aligned {
 /// Largest table after unpacking, bytes.
 const BYTES_MAX: u64 = 4 << 30;
 
-const COLUMNS: [&str; 9] = [
-    "time", "known_at", "symbol", "long_entry", "long_exit", "short_entry", "short_exit", "weight", "forecast",
-];
+const COLUMNS: [&str; 9] =
+    ["time", "known_at", "symbol", "long_entry", "long_exit", "short_entry", "short_exit", "weight", "forecast"];
 
 impl SignalRow {
     /// When it was known: with its bar's close, where the table does not say.
@@ -194,7 +193,10 @@ impl Roles {
         let find = |wanted: &str| lower.iter().position(|name| name == wanted);
         let mut roles = COLUMNS.map(find);
         roles[0] = ["timestamp", "time", "date", "datetime"].iter().find_map(|name| find(name));
-        if roles[0].is_none() || roles[3..].iter().all(Option::is_none) || roles[3..7].iter().chain(&roles[8..]).all(Option::is_none) {
+        if roles[0].is_none()
+            || roles[3..].iter().all(Option::is_none)
+            || roles[3..7].iter().chain(&roles[8..]).all(Option::is_none)
+        {
             return Err(refused(
                 file,
                 format!("no column of times, or none of signals; found {}", names.join(", ")),
@@ -219,7 +221,9 @@ fn read_text(file: &str, bytes: &[u8]) -> Result<Vec<SignalRow>, Error> {
         let place = format!("{file}, line {}", at + 2);
         let record =
             record.map_err(|error| refused(&place, error.to_string(), "expected as many fields as the header has"))?;
-        let cell = |role: usize| roles.0[role].and_then(|column| record.get(column)).map(str::trim).filter(|cell| !cell.is_empty());
+        let cell = |role: usize| {
+            roles.0[role].and_then(|column| record.get(column)).map(str::trim).filter(|cell| !cell.is_empty())
+        };
         let wrong = |role: usize, want: &'static str| {
             refused(&place, format!("{}: found {:?}", COLUMNS[role], cell(role).unwrap_or("nothing")), want)
         };
@@ -295,7 +299,8 @@ fn read_parquet(file: &str, bytes: &[u8]) -> Result<Vec<SignalRow>, Error> {
                 long_exit: bit(1),
                 short_entry: bit(2),
                 short_exit: bit(3),
-                weight: weight(number(0).unwrap_or(1.0)).ok_or_else(|| wrong(format!("row {place}: weight below 0")))?,
+                weight: weight(number(0).unwrap_or(1.0))
+                    .ok_or_else(|| wrong(format!("row {place}: weight below 0")))?,
                 forecast: number(1).unwrap_or(f64::NAN),
             });
         }

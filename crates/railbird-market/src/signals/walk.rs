@@ -318,19 +318,15 @@ fn account(columns: &[Column<'_>], standings: &[Standing], now: Ts, cash: f64) -
 }
 
 /// Interest on shorts, and on longs beyond equity, at the closes before.
-fn charge(
-    columns: &[Column<'_>],
-    standings: &mut [Standing],
-    days: f64,
-    equity: f64,
-    cash: &mut f64,
-    rules: &Rules,
-) {
+fn charge(columns: &[Column<'_>], standings: &mut [Standing], days: f64, equity: f64, cash: &mut f64, rules: &Rules) {
     if rules.borrow == 0.0 {
         return;
     }
     let notional = |column: &Column<'_>, standing: &Standing| {
-        standing.position.as_ref().map(|position| (position.side, position.units.abs() * column.prices.close[standing.next - 1]))
+        standing
+            .position
+            .as_ref()
+            .map(|position| (position.side, position.units.abs() * column.prices.close[standing.next - 1]))
     };
     let longs: f64 = columns
         .iter()
@@ -351,7 +347,8 @@ fn charge(
 pub(crate) fn borrowed(side: Side, notional: f64, longs: f64, equity: f64) -> f64 {
     match side {
         Side::Short => notional,
-        Side::Long if longs > equity => notional * ((longs - equity) / longs),
+        // Fully invested, rounding may leave a hair less equity than longs.
+        Side::Long if longs > equity * (1.0 + 1e-9) => notional * ((longs - equity) / longs),
         Side::Long => 0.0,
     }
 }
