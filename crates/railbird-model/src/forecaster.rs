@@ -1,6 +1,9 @@
 //! What all forecasters have in common, and those that need no file. Start at [`Forecaster`] and [`builtin`].
 
-use crate::{Drift, Error, Forecast, ModelId, Naive, Theta, forecast::HORIZON_MAX};
+use crate::{
+    Autoregression, BoostedQuantiles, Drift, Error, Ewma, Forecast, ModelId, Naive, QuantileBootstrap, SeasonalNaive,
+    Theta, forecast::HORIZON_MAX,
+};
 
 /// Predicts the next values of series.
 pub trait Forecaster: Send + Sync {
@@ -53,7 +56,16 @@ pub struct Builtin {
 pub const BUILTIN: &[Builtin] = &[
     Builtin { name: "naive", summary: "the last value", parameters: "" },
     Builtin { name: "drift", summary: "the last value and the mean step", parameters: "" },
+    Builtin { name: "ewma", summary: "the exponentially weighted mean", parameters: "alpha=0.2" },
+    Builtin { name: "ar", summary: "autoregression of the steps, ARIMA(lags, 1, 0) with drift", parameters: "lags=5" },
     Builtin { name: "theta", summary: "the standard Theta method", parameters: "" },
+    Builtin { name: "seasonal", summary: "the value of one season before", parameters: "period=5" },
+    Builtin { name: "bootstrap", summary: "quantiles of paths made of steps that were seen", parameters: "paths=999" },
+    Builtin {
+        name: "boosted",
+        summary: "gradient-boosted quantiles, trained on the context alone",
+        parameters: "trees=20,depth=2,rate=0.1",
+    },
 ];
 
 /// A forecaster by its name, with parameters after a colon: `theta`, `ewma:alpha=0.2`, `ar:lags=5,…`.
@@ -62,16 +74,26 @@ pub const BUILTIN: &[Builtin] = &[
 /// [`Error::UnknownModel`], [`Error::Parameter`].
 pub fn builtin(text: &str) -> Result<Box<dyn Forecaster>, Error> {
     let (name, rest) = text.split_once(':').unwrap_or((text, ""));
-    let parameters = Parameters::parse(name, rest)?;
-    Ok(match name {
-        "naive" => parameters.none(Naive)?,
-        "drift" => parameters.none(Drift)?,
-        "theta" => parameters.none(Theta)?,
+    let mut given = Parameters::parse(name, rest)?;
+    let model: Box<dyn Forecaster> = match name {
+        "naive" => Box::new(Naive),
+        "drift" => Box::new(Drift),
+        "ewma" => Box::new(Ewma::new(given.take("alpha", 0.2)?)?),
+        "ar" => Box::new(Autoregression::new(given.take("lags", 5)?)?),
+        "theta" => Box::new(Theta),
+        "seasonal" => Box::new(SeasonalNaive::new(given.take("period", 5)?)?),
+        "bootstrap" => Box::new(QuantileBootstrap::new(given.take("paths", 999)?)?),
+        "boosted" => {
+            let (trees, depth) = (given.take("trees", 20)?, given.take("depth", 2)?);
+            Box::new(BoostedQuantiles::new(trees, depth, given.take("rate", 0.1)?)?)
+        }
         _ => {
             let known = BUILTIN.iter().map(|known| known.name).collect();
             return Err(Error::UnknownModel { name: name.chars().take(80).collect(), known });
         }
-    })
+    };
+    given.none_left()?;
+    Ok(model)
 }
 
 /// Parameters as they were given, taken out one by one.
@@ -94,19 +116,29 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// `model`, if nothing is left that it would not know.
-    fn none(self, model: impl Forecaster + 'static) -> Result<Box<dyn Forecaster>, Error> {
-        match self.given.first() {
-            None => Ok(Box::new(model)),
-            Some((name, value)) => Err(Error::Parameter {
-                model: self.model.to_owned(),
-                parameter: format!("{name}={value}"),
-                reason: match BUILTIN.iter().find(|known| known.name == self.model).map(|known| known.parameters) {
-                    None | Some("") => "the model has no parameters".to_owned(),
-                    Some(known) => format!("not a parameter of the model, which has {known}"),
-                },
-            }),
-        }
+    /// The value of a parameter, or what it is by default.
+    fn take<T: std::str::FromStr>(&mut self, name: &str, default: T) -> Result<T, Error> {
+        let Some(place) = self.given.iter().position(|(given, _)| *given == name) else { return Ok(default) };
+        let (_, value) = self.given.remove(place);
+        value.parse().map_err(|_| Error::Parameter {
+            model: self.model.to_owned(),
+            parameter: format!("{name}={value}"),
+            reason: "expected a number".to_owned(),
+        })
+    }
+
+    /// Refuses what the model does not know.
+    fn none_left(self) -> Result<(), Error> {
+        let Some((name, value)) = self.given.first() else { return Ok(()) };
+        let known = BUILTIN.iter().find(|known| known.name == self.model).map_or("", |known| known.parameters);
+        Err(Error::Parameter {
+            model: self.model.to_owned(),
+            parameter: format!("{name}={value}"),
+            reason: match known {
+                "" => "the model has no parameters".to_owned(),
+                known => format!("not a parameter of the model, which has {known}"),
+            },
+        })
     }
 }
 

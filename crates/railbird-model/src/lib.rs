@@ -11,10 +11,12 @@ mod error;
 mod forecast;
 mod forecaster;
 mod identity;
+mod pipe;
 mod statistical;
 
 pub use error::Error;
 pub use forecast::{Forecast, LEVELS, Quantiles, Unmade};
 pub use forecaster::{BUILTIN, Builtin, Forecaster, builtin};
 pub use identity::{ForecastKey, ModelId};
-pub use statistical::{Drift, Naive, Theta};
+pub use pipe::{HostReplies, HostRequests};
+pub use statistical::{Autoregression, BoostedQuantiles, Drift, Ewma, Naive, QuantileBootstrap, SeasonalNaive, Theta};

@@ -1,13 +1,23 @@
 //! Forecasters that are formulas: each fits itself to the context, and to nothing else.
 
+mod autoregression;
+mod boosted;
+mod bootstrap;
 mod naive;
+mod seasonal;
+mod smoothing;
 mod theta;
 
 use rayon::prelude::*;
 
 use crate::{Error, Forecast, Quantiles, Unmade, forecaster::check_horizon};
 
+pub use autoregression::Autoregression;
+pub use boosted::BoostedQuantiles;
+pub use bootstrap::QuantileBootstrap;
 pub use naive::{Drift, Naive};
+pub use seasonal::SeasonalNaive;
+pub use smoothing::Ewma;
 pub use theta::Theta;
 
 /// One forecast a context by `each`, on all threads; refuses contexts shorter than `needed` or with values that are not finite.
