@@ -19,7 +19,7 @@ ORACLE = (PYARROW, ZSTANDARD)
 NUMBA = ("numba==0.68.1", NUMPY, PYARROW, ZSTANDARD)
 POLARS = (NUMPY, "polars==2.1.0", PYARROW, ZSTANDARD)
 DUCKDB = ("duckdb==2.0.0", NUMPY, PYARROW, ZSTANDARD)
-DATABENTO = ("databento==0.88.0", "databento-dbn==0.72.0", NUMPY, "pandas==2.3.3")
+DATABENTO = ("databento==0.87.0", "databento-dbn==0.70.0", NUMPY, "pandas==2.3.3")
 PANDAS = (NUMPY, "pandas==2.3.3", PYARROW)
 
 
