@@ -50,6 +50,8 @@ pub struct Index {
 struct Block {
     symbol: String,
     entries: Vec<Entry>,
+    /// What a query asks of each entry, close together.
+    facts: Vec<Fact>,
     rows: Vec<Row>,
     moments: Moments,
 }
@@ -60,7 +62,29 @@ struct Entry {
     kind: LevelKind,
     trigger_start: i64,
     known_at: i64,
+    /// Class, and when it was known.
     outcome: Option<(OutcomeClass, i64)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Fact {
+    /// `i64::MAX` without an outcome: before no moment.
+    outcome_known_at: i64,
+    trigger_start: i64,
+    /// The bit of the class; 0 without an outcome.
+    class: u8,
+    /// The bit of the kind of level.
+    kind: u8,
+}
+
+/// A [`Filter`] as bits and bounds.
+#[derive(Debug, Clone, Copy)]
+struct Sieve {
+    at: i64,
+    from: i64,
+    until: i64,
+    classes: u8,
+    kinds: u8,
 }
 
 /// What a query may find; an empty list is no condition.
@@ -163,7 +187,9 @@ impl Index {
             let rows: Vec<Row> = vectors.iter().map(|vector| vector.values.map(|value| value as f32)).collect();
             let mut moments = Moments::default();
             rows.iter().for_each(|row| moments.push(row));
-            Block { symbol: symbol.to_owned(), entries: vectors.iter().map(entry).collect(), rows, moments }
+            let entries: Vec<Entry> = vectors.iter().map(entry).collect();
+            let facts = entries.iter().map(Entry::fact).collect();
+            Block { symbol: symbol.to_owned(), entries, facts, rows, moments }
         };
         Self { blocks: by_symbol.into_iter().map(block).collect() }
     }
@@ -230,7 +256,7 @@ impl Index {
     }
 
     fn nearest(&self, query: &Query) -> Result<Nearest, StageError> {
-        let wanted = query.neighbours.clamp(2, NEIGHBOURS_MAX);
+        let count = query.neighbours.clamp(2, NEIGHBOURS_MAX);
         let own = self.blocks.iter().find(|block| block.symbol == query.symbol);
         let known = own.map_or(0, |block| block.known_before(query.at));
         let own = own.filter(|_| known >= 2).ok_or(StageError::TooFew {
@@ -239,26 +265,25 @@ impl Index {
             found: known,
         })?;
         let standard = own.spread(known).standardise(&query.values);
+        let sieve = Sieve::of(query);
         let mut base = [0; CLASSES];
         // The farthest on top, so that it is the one to go; ties go by block and row, which are in a fixed order.
-        let mut heap: BinaryHeap<(u32, usize, usize)> = BinaryHeap::with_capacity(wanted + 1);
+        let mut heap: BinaryHeap<(u32, usize, usize)> = BinaryHeap::with_capacity(count + 1);
         let fits = |block: &&(usize, &Block)| {
             query.filter.symbols.is_empty() || query.filter.symbols.contains(&block.1.symbol)
         };
         for (at, block) in self.blocks.iter().enumerate().collect::<Vec<_>>().iter().filter(fits) {
             let known = block.known_before(query.at);
             let target = block.spread(known).target(&standard);
-            let entries = &block.entries[..known];
-            let is_wanted = |row: usize| entries[row].fits(query).is_some();
-            for entry in entries {
-                if let Some(class) = entry.fits(query) {
-                    base[class as usize] += 1;
-                }
+            let facts = &block.facts[..known];
+            let wanted: Vec<bool> = facts.iter().map(|fact| sieve.passes(fact)).collect();
+            for (fact, _) in facts.iter().zip(&wanted).filter(|(_, is_wanted)| **is_wanted) {
+                base[fact.class.trailing_zeros() as usize] += 1;
             }
-            mean_squares(query.scan, &block.rows[..known], &target, SHARED_MIN, is_wanted, |row, square| {
+            mean_squares(query.scan, &block.rows[..known], &target, SHARED_MIN, &wanted, |row, square| {
                 // The bits of numbers that are not negative are in the order of the numbers.
                 let candidate = (square.to_bits(), *at, row);
-                if heap.len() < wanted {
+                if heap.len() < count {
                     heap.push(candidate);
                 } else if heap.peek().is_some_and(|farthest| candidate < *farthest) {
                     heap.pop();
@@ -290,17 +315,34 @@ impl Block {
 }
 
 impl Entry {
-    /// Its outcome, if the query may find it.
-    #[inline]
-    fn fits(&self, query: &Query) -> Option<OutcomeClass> {
-        let (class, known_at) = self.outcome?;
+    fn fact(&self) -> Fact {
+        let (class, outcome_known_at) =
+            self.outcome.map_or((0, i64::MAX), |(class, known_at)| (1 << class as u8, known_at));
+        Fact { outcome_known_at, trigger_start: self.trigger_start, class, kind: 1 << self.kind as u8 }
+    }
+}
+
+impl Sieve {
+    fn of(query: &Query) -> Self {
         let Filter { kinds, outcomes, from, until, .. } = &query.filter;
-        let fits = known_at < query.at
-            && (kinds.is_empty() || kinds.contains(&self.kind))
-            && (outcomes.is_empty() || outcomes.contains(&class))
-            && from.is_none_or(|from| from <= self.trigger_start)
-            && until.is_none_or(|until| self.trigger_start < until);
-        fits.then_some(class)
+        let classes = outcomes.iter().fold(0, |bits, class| bits | 1 << *class as u8);
+        let kinds = kinds.iter().fold(0, |bits, kind| bits | 1 << *kind as u8);
+        Self {
+            at: query.at,
+            from: from.unwrap_or(i64::MIN),
+            until: until.unwrap_or(i64::MAX),
+            classes: if classes == 0 { u8::MAX } else { classes },
+            kinds: if kinds == 0 { u8::MAX } else { kinds },
+        }
+    }
+
+    #[inline]
+    fn passes(&self, fact: &Fact) -> bool {
+        (fact.outcome_known_at < self.at)
+            & (fact.class & self.classes != 0)
+            & (fact.kind & self.kinds != 0)
+            & (self.from <= fact.trigger_start)
+            & (fact.trigger_start < self.until)
     }
 }
 

@@ -29,57 +29,83 @@ pub(crate) struct Target {
     pub(crate) scale: Row,
 }
 
-/// Calls `found(row, mean square)` for each row that `is_wanted` and shares at least `shared_min` components.
+/// Rows whose sums are computed before any is looked at.
+const CHUNK: usize = 128;
+
+/// Calls `found(row, mean square)` for each row that is `wanted` and shares at least `shared_min` components.
 pub(crate) fn mean_squares(
     scan: Scan,
     rows: &[Row],
     target: &Target,
     shared_min: usize,
-    is_wanted: impl Fn(usize) -> bool,
+    wanted: &[bool],
     mut found: impl FnMut(usize, f32),
 ) {
-    for (at, row) in rows.iter().enumerate() {
-        if !is_wanted(at) {
+    let mut sums = [(0.0, 0); CHUNK];
+    for (chunk, (rows, wanted)) in rows.chunks(CHUNK).zip(wanted.chunks(CHUNK)).enumerate() {
+        if !wanted.contains(&true) {
             continue;
         }
-        let (sum, shared) = match scan {
-            Scan::Lanes => lanes(row, target),
-            Scan::Scalar => scalar(row, target),
-        };
-        if shared >= shared_min as f32 {
-            found(at, sum / shared);
+        match scan {
+            Scan::Lanes => sum_each(rows, target, lanes, &mut sums),
+            Scan::Scalar => sum_each(rows, target, scalar, &mut sums),
+        }
+        for (at, (&(sum, missing), _)) in sums.iter().zip(wanted).enumerate().filter(|(_, (_, is_wanted))| **is_wanted)
+        {
+            let shared = DIMENSIONS - missing as usize;
+            if shared >= shared_min {
+                found(chunk * CHUNK + at, sum / shared as f32);
+            }
         }
     }
 }
 
-#[inline]
-fn lanes(row: &Row, target: &Target) -> (f32, f32) {
-    let (mut sums, mut shared) = ([0.0_f32; LANES], [0.0_f32; LANES]);
-    let chunks = row.as_chunks::<LANES>().0.iter();
-    let targets = target.centre.as_chunks::<LANES>().0.iter().zip(target.scale.as_chunks::<LANES>().0);
-    for (row, (centre, scale)) in chunks.zip(targets) {
+/// Alone in a function, so that the loop over rows keeps the target in registers or nearby.
+#[inline(never)]
+fn sum_each(rows: &[Row], target: &Target, sum: impl Fn(&Row, &Target) -> (f32, u32), sums: &mut [(f32, u32); CHUNK]) {
+    for (row, out) in rows.iter().zip(sums) {
+        *out = sum(row, target);
+    }
+}
+
+/// Sum of the squares, and how many components either lacks.
+///
+/// Each step is a loop of its own over the lanes, and what is missing is masked out as bits and counted in whole
+/// numbers: so the compiler keeps every step in vector registers. 2.0 ms for 100,000 rows in baseline x86-64, where
+/// choosing between floats took 5.6 ms.
+#[inline(always)]
+fn lanes(row: &Row, target: &Target) -> (f32, u32) {
+    let (mut sums, mut missing) = ([0.0_f32; LANES], [0_u32; LANES]);
+    for at in (0..DIMENSIONS).step_by(LANES) {
+        let (mut difference, mut mask) = ([0.0_f32; LANES], [0_u32; LANES]);
         for lane in 0..LANES {
-            let difference = (row[lane] - centre[lane]) * scale[lane];
-            // A comparison with oneself tells NaN without a branch.
-            #[expect(clippy::eq_op, reason = "only NaN differs from itself, and this compiles to a mask")]
-            let is_shared = difference == difference;
-            sums[lane] += if is_shared { difference * difference } else { 0.0 };
-            shared[lane] += if is_shared { 1.0 } else { 0.0 };
+            difference[lane] = (row[at + lane] - target.centre[at + lane]) * target.scale[at + lane];
+        }
+        for lane in 0..LANES {
+            mask[lane] = if difference[lane].is_nan() { u32::MAX } else { 0 };
+        }
+        for lane in 0..LANES {
+            let known = f32::from_bits(difference[lane].to_bits() & !mask[lane]);
+            sums[lane] += known * known;
+        }
+        for lane in 0..LANES {
+            missing[lane] = missing[lane].wrapping_sub(mask[lane]);
         }
     }
-    (reduce(sums), reduce(shared))
+    (reduce(sums), missing.iter().sum())
 }
 
-fn scalar(row: &Row, target: &Target) -> (f32, f32) {
-    let (mut sums, mut shared) = ([0.0_f32; LANES], [0.0_f32; LANES]);
+fn scalar(row: &Row, target: &Target) -> (f32, u32) {
+    let (mut sums, mut missing) = ([0.0_f32; LANES], 0);
     for at in 0..DIMENSIONS {
         let difference = (row[at] - target.centre[at]) * target.scale[at];
-        if !difference.is_nan() {
+        if difference.is_nan() {
+            missing += 1;
+        } else {
             sums[at % LANES] += difference * difference;
-            shared[at % LANES] += 1.0;
         }
     }
-    (reduce(sums), reduce(shared))
+    (reduce(sums), missing)
 }
 
 fn reduce(lanes: [f32; LANES]) -> f32 {
@@ -107,7 +133,8 @@ mod tests {
             let target = Target { centre, scale };
             let squares = |scan| {
                 let mut found = Vec::new();
-                mean_squares(scan, &rows, &target, 1, |at| at % 3 != 2, |at, square| found.push((at, square.to_bits())));
+                let wanted: Vec<bool> = (0..rows.len()).map(|at| at % 3 != 2).collect();
+                mean_squares(scan, &rows, &target, 1, &wanted, |at, square| found.push((at, square.to_bits())));
                 found
             };
             prop_assert_eq!(squares(Scan::Lanes), squares(Scan::Scalar));
@@ -123,7 +150,7 @@ mod tests {
         for scan in [Scan::Lanes, Scan::Scalar] {
             let square = |shared_min| {
                 let mut found = None;
-                mean_squares(scan, &[row], &target, shared_min, |_| true, |_, square| found = Some(square));
+                mean_squares(scan, &[row], &target, shared_min, &[true], |_, square| found = Some(square));
                 found
             };
             assert_eq!(square(DIMENSIONS - 2), Some(4.0));

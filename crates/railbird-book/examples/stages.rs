@@ -1,0 +1,121 @@
+//! Times of the stages after the bars, on made-up days: `cargo run --release -p railbird-book --example stages`.
+#![expect(clippy::print_stdout, reason = "the figures are what it is run for")]
+#![allow(dead_code, unreachable_pub, reason = "the made-up bars are those of the tests, which use more of them")]
+
+#[path = "../tests/stages/support.rs"]
+mod support;
+
+use std::time::Instant;
+
+use railbird_book::{
+    Bars, Filter, Index, Outcome, OutcomeClass, ProfileFold, Query, SHARE_INTERVALS, Scan, Series, SetupVector, Study,
+    VECTOR_FEATURES, episodes, features,
+};
+
+fn main() {
+    let batches = support::made_up(10, 1);
+    let start = Instant::now();
+    let files: Vec<Bars> = batches
+        .iter()
+        .flat_map(|batch| Bars::read(std::slice::from_ref(batch), Series::ALL).expect("bars that can be read"))
+        .collect();
+    let bars: usize = files.iter().map(Bars::len).sum();
+    println!("read           {:>12.0} bars/s", bars as f64 / start.elapsed().as_secs_f64());
+
+    let mut study = Study::new(support::rules());
+    let start = Instant::now();
+    let studied: Vec<_> = files.iter().map(|bars| study.apply(bars).expect("bars in order")).collect();
+    println!("all stages     {:>12.0} bars/s", bars as f64 / start.elapsed().as_secs_f64());
+
+    let rules = support::rules();
+    let found: usize = studied.iter().map(|day| day.episodes.episodes.len()).sum();
+    let start = Instant::now();
+    for _ in 0..20 {
+        for (bars, day) in files.iter().zip(&studied) {
+            std::hint::black_box(episodes(bars, &day.levels, &rules.episode).expect("a point above 0"));
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64() / 20.0;
+    println!("episodes       {:>12.0} bars/s, {:.0} episodes/s", bars as f64 / seconds, found as f64 / seconds);
+
+    let mut profiles = ProfileFold::new(rules.calendar.clone());
+    let relative: Vec<_> = files.iter().map(|bars| profiles.apply(bars).expect("bars in order").relative).collect();
+    let (mut rows, mut seconds) = (0, 0.0);
+    for _ in 0..20 {
+        for ((bars, day), relative) in files.iter().zip(&studied).zip(&relative) {
+            let start = Instant::now();
+            let made = features(bars, &day.episodes.episodes, relative, rules.episode.point, rules.tick);
+            let made = std::hint::black_box(made.expect("every column was read"));
+            seconds += start.elapsed().as_secs_f64();
+            rows += made.rows();
+        }
+    }
+    println!(
+        "features       {:>12.0} rows/s ({} rows of {} columns a run)",
+        rows as f64 / seconds,
+        rows / 20,
+        columns()
+    );
+
+    let start = Instant::now();
+    let tables: usize =
+        studied.iter().map(|day| day.tables().iter().map(|(_, table)| table.num_rows()).sum::<usize>()).sum();
+    println!("as tables      {:>12.0} rows/s", tables as f64 / start.elapsed().as_secs_f64());
+
+    queries();
+}
+
+fn columns() -> usize {
+    railbird_book::feature_columns().len()
+}
+
+/// One query over 100,000 vectors.
+fn queries() {
+    let mut chance = support::Chance::new(2);
+    let vector = |at: i64, values| SetupVector {
+        episode: format!("SIM@{at:06}"),
+        symbol: format!("S{}", at % 4),
+        kind: railbird_book::LevelKind::PriorHigh,
+        trigger_start: at * 1_000_000_000,
+        known_at: at * 1_000_000_000,
+        values,
+    };
+    let count = 100_000;
+    let vectors: Vec<SetupVector> =
+        (0..count).map(|at| vector(at, std::array::from_fn(|_| chance.between(-3.0, 3.0)))).collect();
+    let outcomes: Vec<Outcome> = vectors
+        .iter()
+        .map(|vector| Outcome {
+            episode: vector.episode.clone(),
+            symbol: vector.symbol.clone(),
+            class: OutcomeClass::NAMES[chance.below(5) as usize].0,
+            early: 0.0,
+            late: 0.0,
+            known_at: vector.known_at + 1,
+        })
+        .collect();
+    let index = Index::new(&vectors, &outcomes);
+    for (name, scan) in [("lanes", Scan::Lanes), ("scalar", Scan::Scalar)] {
+        let mut times: Vec<f64> = Vec::new();
+        for at in 0..50 {
+            let query = Query {
+                symbol: "S1".to_owned(),
+                at: i64::MAX,
+                values: vectors[at * 97].values,
+                filter: Filter::default(),
+                neighbours: 50,
+                scan,
+            };
+            let start = Instant::now();
+            let answer = std::hint::black_box(index.query(&query, &SHARE_INTERVALS).expect("enough is known"));
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+            assert_eq!(answer.candidates, count as usize);
+        }
+        times.sort_by(f64::total_cmp);
+        let components = VECTOR_FEATURES.len();
+        println!(
+            "query, {name:<7} {:>12.2} ms median, {:.2} ms worst ({count} vectors of {components})",
+            times[25], times[49]
+        );
+    }
+}
