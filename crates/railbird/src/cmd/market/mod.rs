@@ -1,9 +1,11 @@
 //! `railbird market`: one file a verb or a piece of wiring.
 
+mod audit;
 mod check;
 mod forecast;
 mod input;
 mod redundancy;
+mod signals;
 mod walk;
 
 use std::path::PathBuf;
@@ -32,6 +34,10 @@ pub(crate) enum MarketCommand {
     Redundancy(redundancy::Redundancy),
     /// Say what is odd about files of bars, and where they are not one series
     Check(check::Check),
+    /// Back-test your own signals or forecasts: stops, sizes, shared cash, a trade log
+    Signals(signals::SignalsCommand),
+    /// Rerun signals, or the program that makes them, with the future cut, and tell any difference
+    Audit(audit::AuditCommand),
 }
 
 /// How files of bars are read.
@@ -108,6 +114,8 @@ pub(crate) fn run(context: &Context, command: MarketCommand) -> Result<Outcome, 
         MarketCommand::Forecast(arguments) => forecast::run(context, &arguments),
         MarketCommand::Redundancy(arguments) => redundancy::run(context, &arguments),
         MarketCommand::Check(arguments) => check::run(context, &arguments),
+        MarketCommand::Signals(arguments) => signals::run(context, &arguments),
+        MarketCommand::Audit(arguments) => audit::run(context, &arguments),
     }
 }
 
