@@ -4,6 +4,7 @@
 //! A delta names only what changed: `None` means "not said", never "empty".
 
 use railbird_timeline::Ts;
+use serde::{Deserialize, Serialize};
 
 /// Time since the recording of a session began, in nanoseconds: the clock on which records are stamped.
 ///
@@ -75,7 +76,7 @@ pub enum Event {
 }
 
 /// A car's racing number, 1 to 999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RacingNumber(pub u16);
 
 /// What `SessionInfo` says of the session. Texts are empty where the stream does not give them.

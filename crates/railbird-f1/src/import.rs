@@ -9,7 +9,7 @@ use railbird_timeline::{Clock, Ts};
 use rayon::prelude::*;
 
 use crate::codec::{
-    About, CHUNK_NS, ChunkIndex, Counts, Entrant, Events, FORMAT, FileHash, Gaps, Geometry, Manifest, StaleSamples,
+    About, CHUNK_NS, ChunkIndex, Counts, Events, FORMAT, FileHash, Gaps, Geometry, Manifest, StaleSamples,
     chunks, decode_chunk, encode_chunk,
 };
 use crate::columns::Columns;
@@ -17,7 +17,7 @@ use crate::decode::{Decoded, Rejected, archive_stream, recording};
 use crate::earlier::EarlierLine;
 use crate::event::{DriverId, Event, SessionInfo, SessionTime, Stamped};
 use crate::geometry::Centreline;
-use crate::session::{Driver, Session};
+use crate::session::Session;
 use crate::source::{STREAMS, Stream};
 use crate::state::{Ended, Samples, State};
 
@@ -405,7 +405,7 @@ fn describe(
             .find(|row| row.status == "Finished")
             .map(|row| row.known_at.seconds()),
         total_laps: total,
-        drivers: session.drivers.iter().map(Entrant::from).collect(),
+        drivers: session.drivers.clone(),
         chunk_s: (CHUNK_NS / 1_000_000_000) as u32,
         counts: Counts {
             records,
@@ -550,7 +550,7 @@ pub fn open(manifest: &Manifest, files: &BTreeMap<&str, &[u8]>) -> Result<Sessio
     Ok(Session {
         info: manifest.session.info(),
         origin: Ts::parse(manifest.origin_utc.as_bytes()).map_err(|error| OpenError::damaged(MANIFEST, error))?,
-        drivers: manifest.drivers.iter().map(Driver::from).collect(),
+        drivers: manifest.drivers.clone(),
         columns,
         logs,
         centreline,

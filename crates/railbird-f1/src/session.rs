@@ -1,6 +1,7 @@
 //! An imported session, as its views read it.
 
 use railbird_timeline::Ts;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     columns::Columns,
@@ -29,8 +30,8 @@ pub struct Session {
     pub end: SessionTime,
 }
 
-/// A driver.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A driver, in memory and in the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Driver {
     /// Racing number.
     pub number: RacingNumber,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use railbird_timeline::Ts;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{RacingNumber, SessionInfo};
+use crate::event::SessionInfo;
 use crate::session::Driver;
 
 /// Version of the form of the store: another form, another version of every session.
@@ -38,7 +38,7 @@ pub struct Manifest {
     /// Laps of the race.
     pub total_laps: Option<u16>,
     /// Drivers; elsewhere a driver is an index into these.
-    pub drivers: Vec<Entrant>,
+    pub drivers: Vec<Driver>,
     /// Session time of a chunk, s.
     pub chunk_s: u32,
     /// Index of the pack.
@@ -92,29 +92,6 @@ pub struct About {
     pub start_utc: Option<String>,
     /// Path of the archive folder.
     pub path: String,
-}
-
-/// A driver.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entrant {
-    /// Racing number.
-    pub number: u16,
-    /// Three-letter code.
-    pub code: String,
-    /// First name.
-    pub first_name: String,
-    /// Last name.
-    pub last_name: String,
-    /// As on screen.
-    pub broadcast_name: String,
-    /// Team.
-    pub team: String,
-    /// Colour of the team.
-    pub colour: String,
-    /// Country.
-    pub country: String,
-    /// Grid position.
-    pub grid: Option<u8>,
 }
 
 /// Where a chunk lies.
@@ -286,36 +263,4 @@ fn offset_ns(text: &str) -> Option<i64> {
     let mut parts = digits.split(':').map(|part| part.parse::<i64>().ok().filter(|value| (0..60).contains(value)));
     let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?);
     Some(sign * ((hours * 60 + minutes) * 60 + seconds) * 1_000_000_000)
-}
-
-impl From<&Driver> for Entrant {
-    fn from(driver: &Driver) -> Self {
-        Self {
-            number: driver.number.0,
-            code: driver.code.clone(),
-            first_name: driver.first_name.clone(),
-            last_name: driver.last_name.clone(),
-            broadcast_name: driver.broadcast_name.clone(),
-            team: driver.team.clone(),
-            colour: driver.colour.clone(),
-            country: driver.country.clone(),
-            grid: driver.grid,
-        }
-    }
-}
-
-impl From<&Entrant> for Driver {
-    fn from(driver: &Entrant) -> Self {
-        Self {
-            number: RacingNumber(driver.number),
-            code: driver.code.clone(),
-            first_name: driver.first_name.clone(),
-            last_name: driver.last_name.clone(),
-            broadcast_name: driver.broadcast_name.clone(),
-            team: driver.team.clone(),
-            colour: driver.colour.clone(),
-            country: driver.country.clone(),
-            grid: driver.grid,
-        }
-    }
 }

@@ -9,5 +9,5 @@ pub use self::chunk::{Chunk, ChunkError, decode as decode_chunk};
 pub(crate) use self::events::{Events, Gaps, KINDS};
 pub(crate) use self::manifest::FORMAT;
 pub use self::manifest::{
-    About, ChunkIndex, Corner, Counts, Entrant, FileHash, Geometry, LineOrigin, Manifest, StaleSamples,
+    About, ChunkIndex, Corner, Counts, FileHash, Geometry, LineOrigin, Manifest, StaleSamples,
 };

@@ -445,12 +445,9 @@ impl Telemetry {
         self.track_distance.push(if known { 0.0 } else { f64::NAN });
     }
 
-    fn reserve(&mut self, rows: usize) {
-        let rows = rows + 2;
-        self.time.reserve(rows);
-        self.known_at.reserve(rows);
-        self.source.reserve(rows);
-        for column in [
+    /// The columns of continuous values.
+    const fn numbers(&mut self) -> [&mut Vec<f64>; 9] {
+        [
             &mut self.rpm,
             &mut self.speed,
             &mut self.throttle,
@@ -460,7 +457,15 @@ impl Telemetry {
             &mut self.distance,
             &mut self.relative_distance,
             &mut self.track_distance,
-        ] {
+        ]
+    }
+
+    fn reserve(&mut self, rows: usize) {
+        let rows = rows + 2;
+        self.time.reserve(rows);
+        self.known_at.reserve(rows);
+        self.source.reserve(rows);
+        for column in self.numbers() {
             column.reserve(rows);
         }
         self.gear.reserve(rows);
@@ -477,17 +482,7 @@ impl Telemetry {
         keep(&mut self.time, &rows);
         keep(&mut self.known_at, &rows);
         keep(&mut self.source, &rows);
-        for column in [
-            &mut self.rpm,
-            &mut self.speed,
-            &mut self.throttle,
-            &mut self.x,
-            &mut self.y,
-            &mut self.z,
-            &mut self.distance,
-            &mut self.relative_distance,
-            &mut self.track_distance,
-        ] {
+        for column in self.numbers() {
             keep(column, &rows);
         }
         keep(&mut self.gear, &rows);
