@@ -25,13 +25,14 @@ LAST = 128
 
 
 def bars(rows: pl.DataFrame, point: float, width: int) -> pl.DataFrame:
-    """One group-by over the start of the bar."""
+    """A group-by over the start of the bar, and one over the rows that end events."""
     action = pl.col("action")
     is_trade = action == "T"
     traded = pl.when(is_trade).then(pl.col("size")).otherwise(0)
     price = pl.when(is_trade).then(pl.col("price"))
     ends = pl.col("flags").and_(LAST) != 0
-    last = lambda name: pl.col(name).filter(ends).last()
+    bar = (pl.col("ts_event") // width * width).alias("bar_start")
+    states = []
     found = [
         pl.len().alias("msg_all_sum"),
         ends.sum().alias("events_n_sum"),
@@ -50,12 +51,13 @@ def bars(rows: pl.DataFrame, point: float, width: int) -> pl.DataFrame:
     ]
     for side in SIDES:
         for kind in ("px", "sz", "ct"):
-            found += [last(f"{side}_{kind}_{rank:02}").alias(f"{kind}_{side}_l{rank}_eob") for rank in range(10)]
+            states += [pl.col(f"{side}_{kind}_{rank:02}").last().alias(f"{kind}_{side}_l{rank}_eob") for rank in range(10)]
     bid, ask, bid_size, ask_size = (pl.col(f"{name}_l0_eob") for name in ("px_bid", "px_ask", "sz_bid", "sz_ask"))
     depth = {side: pl.sum_horizontal(f"sz_{side}_l{rank}_eob" for rank in range(10)) for side in SIDES}
     return (
-        rows.group_by((pl.col("ts_event") // width * width).alias("bar_start"), maintain_order=True)
+        rows.group_by(bar, maintain_order=True)
         .agg(found)
+        .join(rows.filter(ends).group_by(bar).agg(states), on="bar_start", how="left", maintain_order="left")
         .with_columns(
             bar_end=pl.col("bar_start") + width,
             trade_signed_sum=pl.col("trade_buy_sum") - pl.col("trade_sell_sum"),
