@@ -481,8 +481,7 @@ test("link: a page opened from it shows the same moment and choice", async () =>
   );
   assert.equal(
     await other.page
-      .locator("select:near(:text('Follow'))")
-      .first()
+      .getByLabel("Follow")
       .evaluate((node) => node.selectedOptions[0].label),
     two,
   );
