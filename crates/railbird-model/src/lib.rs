@@ -11,12 +11,16 @@ mod error;
 mod forecast;
 mod forecaster;
 mod identity;
+mod onnx;
 mod pipe;
 mod statistical;
+mod trees;
 
 pub use error::Error;
 pub use forecast::{Forecast, LEVELS, Quantiles, Unmade};
 pub use forecaster::{BUILTIN, Builtin, Forecaster, builtin};
 pub use identity::{ForecastKey, ModelId};
+pub use onnx::ModelFile;
 pub use pipe::{HostReplies, HostRequests};
 pub use statistical::{Autoregression, BoostedQuantiles, Drift, Ewma, Naive, QuantileBootstrap, SeasonalNaive, Theta};
+pub use trees::Ensemble;
