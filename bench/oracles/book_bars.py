@@ -1,4 +1,4 @@
-"""Cuts ten-level rows into bars as plainly as it can be written down, to check the fast kernel against. Start at `Book`.
+"""Cuts ten-level rows into bars as plainly as it can be written down, to check the kernel against. Start at `Book`.
 
     python3 bench/oracles/book_bars.py FILE --out BARS.parquet --point 0.01 [--lot 1] [--bar 5s] [--events flag|row]
         [--clock event|recv] [--symbol NAME]
@@ -31,7 +31,7 @@ SIDES = ("bid", "ask")
 EDGES = (1, 2, 3, 5, 10)
 DAY = 86_400 * NANO
 SPANS = {"ms": 10**6, "s": NANO, "m": 60 * NANO, "min": 60 * NANO, "h": 3600 * NANO}
-TOTALS = {"ticks": "tick", "tick": "tick", "t": "tick", "volume": "volume", "v": "volume", "dollars": "dollar", "d": "dollar"}
+TOTALS = {"ticks": "tick", "t": "tick", "volume": "volume", "v": "volume", "dollars": "dollar", "d": "dollar"}
 
 
 # What a book says
@@ -79,7 +79,8 @@ class State:
         if self.both:
             bid, ask = self.bids[0][0], self.asks[0][0]
             above, below = self.weighted()
-            values = {"mid": (bid + ask) / (2 * NANO), "wmid": above / (below * NANO), "spread": (ask - bid) / self.point}
+            values = {"mid": (bid + ask) / (2 * NANO), "wmid": above / (below * NANO)}
+            values["spread"] = (ask - bid) / self.point
         values["imb_1"] = ratio(best["bid"] - best["ask"], best["bid"] + best["ask"])
         values["imb_10"] = ratio(depth["bid"] - depth["ask"], depth["bid"] + depth["ask"])
         for side in SIDES:

@@ -3,8 +3,8 @@
     python3 bench/oracles/book_compare.py A.parquet B.parquet [--ignore COLUMN …]
 
 Text, times and counts must be equal, missing values must be missing in both, and |x - y| must be at most
-1e-9 * max(|x|, |y|, 1) for every other number. Prints the columns that differ, how often, and where first; exit code 1 on
-any difference, also in the columns themselves, their order, types, and the number of rows.
+1e-9 * max(|x|, |y|, 1) for every other number. Prints the columns that differ, how often, and where first; exit code 1
+on any difference, also in the columns themselves, their order, types, and the number of rows.
 """
 
 from __future__ import annotations

@@ -85,7 +85,8 @@ def dbn(data: bytes, symbol: str | None) -> Iterator[Row]:
 
 def dbn_row(data: bytes, at: int, symbols: list, symbol: str | None) -> Row:
     publisher, number, ts_event = struct.unpack_from("<HIQ", data, at + 2)
-    price, size, action, side, flags, _depth, ts_recv, _delta, sequence = struct.unpack_from("<qIccBBQiI", data, at + 16)
+    fields = struct.unpack_from("<qIccBBQiI", data, at + 16)
+    price, size, action, side, flags, _depth, ts_recv, _delta, sequence = fields
     bids, asks = [], []
     for rank in range(LEVELS):
         bid, ask, bid_size, ask_size, bid_orders, ask_orders = struct.unpack_from("<qqIIII", data, at + 48 + 32 * rank)

@@ -27,7 +27,8 @@ def query(point: float, width: int) -> str:
     ends = "filter (flags & 128 <> 0)"
     trade = "filter (action = 'T')"
     found = ["count(*) as msg_all_sum", f"count(*) {ends} as events_n_sum"]
-    found += [f"count(*) filter (action = '{letter}') as msg_{name}_sum" for letter, name in book_subset.MESSAGES.items()]
+    for letter, name in book_subset.MESSAGES.items():
+        found.append(f"count(*) filter (action = '{letter}') as msg_{name}_sum")
     found += [f"count(*) {trade} as trade_n_sum", f"coalesce(sum(size) {trade}, 0)::bigint as trade_vol_sum"]
     found += [
         f"coalesce(sum(size) filter (action = 'T' and side = '{letter}'), 0)::bigint as trade_{name}_sum"

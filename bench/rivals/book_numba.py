@@ -310,7 +310,9 @@ def kernel(ts, action, side, flags, price, size, sequence, px, sz, ct, width, po
                     if f[0] == f[0]:
                         covered += dt
                 now = end
-            close_bar(px, sz, ct, at, clear, known, point, lot, width, f, fresh, sums, times, covered, size_priced, line)
+            close_bar(
+                px, sz, ct, at, clear, known, point, lot, width, f, fresh, sums, times, covered, size_priced, line
+            )
             sums[:] = 0.0
             times[:] = 0.0
             covered, size_priced = 0.0, 0.0

@@ -2,8 +2,8 @@
 
     python3 bench/rivals/book_polars.py FILE.dbn.zst|FILE.parquet --point 0.01 [--runs 3]
 
-Covers what needs no memory from row to row: counts of messages, trades with volume by aggressor, VWAP and prices, and of
-the last event end of each bar the prices, sizes, counts, spread, mids, depth and imbalances; 87 of the engine's 292
+Covers what needs no memory from row to row: counts of messages, trades with volume by aggressor, VWAP and prices,
+and of the last event end of each bar the prices, sizes, counts, spread, mids, depth and imbalances; 87 of the engine's 292
 columns. No means over time, bands, walls, flow, or order-flow imbalance, empty bars are left out, and a state is not
 carried into the next bar. Reading is timed by itself; DBN has to be turned into columns first. One JSON document.
 """
@@ -51,7 +51,8 @@ def bars(rows: pl.DataFrame, point: float, width: int) -> pl.DataFrame:
     ]
     for side in SIDES:
         for kind in ("px", "sz", "ct"):
-            states += [pl.col(f"{side}_{kind}_{rank:02}").last().alias(f"{kind}_{side}_l{rank}_eob") for rank in range(10)]
+            for rank in range(10):
+                states.append(pl.col(f"{side}_{kind}_{rank:02}").last().alias(f"{kind}_{side}_l{rank}_eob"))
     bid, ask, bid_size, ask_size = (pl.col(f"{name}_l0_eob") for name in ("px_bid", "px_ask", "sz_bid", "sz_ask"))
     depth = {side: pl.sum_horizontal(f"sz_{side}_l{rank}_eob" for rank in range(10)) for side in SIDES}
     return (

@@ -1,8 +1,8 @@
 //! Traders without intelligence. Start at [`Market::act`].
 //!
 //! Orders come at random prices near the best, are cancelled at random, and are hit by random market orders (Smith,
-//! Farmer, Gillemot and Krishnamurthy 2003). Whether a queue grows or shrinks depends on how long it is, which keeps the
-//! book about as deep as it was; nothing else holds the price anywhere.
+//! Farmer, Gillemot and Krishnamurthy 2003). Whether a queue grows or shrinks depends on how long it is, which keeps
+//! the book about as deep as it was; nothing else holds the price anywhere.
 
 use super::{
     book::{Book, FAR, LEVELS, Order, Side},
@@ -210,8 +210,8 @@ impl Market {
         }
     }
 
-    /// Takes from the best of the other side, order by order. Each trade's row carries the book before its fill; only the
-    /// last fill has a row of its own in files of levels.
+    /// Takes from the best of the other side, order by order. Each trade's row carries the book before its fill; only
+    /// the last fill has a row of its own in files of levels.
     fn market_order(&mut self, aggressor: Side, steps: &mut impl Steps) {
         let resting = aggressor.other();
         let mut left = self.market_sizes.draw(&mut self.random);

@@ -107,8 +107,8 @@ impl Simulator {
     /// Simulates the day `date` into `out`: one DBN file. About a second for 1.9 M rows.
     ///
     /// Days are given in order; what lies between two days is not simulated, and the price goes on as if it were not
-    /// there. The day lasts from local midnight to the next, where its last row stands; a day right after another begins
-    /// 5 s later, so that no two files share a bar of 5 s. Returns the output and the day's truth.
+    /// there. The day lasts from local midnight to the next, where its last row stands; a day right after another
+    /// begins 5 s later, so that no two files share a bar of 5 s. Returns the output and the day's truth.
     ///
     /// # Errors
     /// [`SimulateError::Date`] where `date` is not after the day before, [`SimulateError::Write`] where `out` fails.

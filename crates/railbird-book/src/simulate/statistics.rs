@@ -112,8 +112,8 @@ impl Statistics {
 
     /// Every figure of a day of ten-level rows and the default options beside its target.
     ///
-    /// Targets of shares, times, sizes and bursts are those of a real file of a busy share (XNAS, 121,619 rows); the day's
-    /// rows, bars and outline are those of a busy future.
+    /// Targets of shares, times, sizes and bursts are those of a real file of a busy share (XNAS, 121,619 rows); the
+    /// day's rows, bars and outline are those of a busy future.
     pub fn against_targets(&self) -> Vec<Target> {
         let target = |name, value, target, low, high| Target { name, value, target, low, high };
         vec![
