@@ -3,8 +3,8 @@
     python3 bench/rivals/book_polars.py FILE.dbn.zst|FILE.parquet --point 0.01 [--runs 3]
 
 Covers what needs no memory from row to row: counts of messages, trades with volume by aggressor, VWAP and prices,
-and of the last event end of each bar the prices, sizes, counts, spread, mids, depth and imbalances; 87 of the engine's 292
-columns. No means over time, bands, walls, flow, or order-flow imbalance, empty bars are left out, and a state is not
+and of the last event end of each bar the prices, sizes, counts, spread, mids, depth and imbalances; 87 of the engine's
+292 columns. No means over time, bands, walls, flow, or order-flow imbalance, empty bars are left out, and a state is not
 carried into the next bar. Reading is timed by itself; DBN has to be turned into columns first. One JSON document.
 """
 

@@ -3,8 +3,8 @@
     python3 bench/rivals/book_stages.py BARS.parquet --point 0.01 [--episodes 500] [--runs 3]
 
 Takes bars as the engine writes them, cuts `--episodes` evenly spread windows of 181 bars, each with the price at its
-last bar, rounded to a point, as its level, and computes per row and by episode: distance, side, alignment; first and second
-differences of 11 series over 3, 12, 36 and 72 bars; 21 running sums and their rates; and the setup's ranges, totals and
+last bar, rounded to a point, as its level, and computes per row and by episode: distance, side, alignment; first and
+second differences of 11 series over 3, 12, 36 and 72 bars; 21 running sums and their rates; and the setup's ranges, totals and
 shares: 158 columns. Two forms of the differences: `groupby.diff`, the fastest that pandas has, and `groupby.transform`
 with a function, which is how such code is usually left. Sums are `groupby.cumsum`. The windows are cut before the clock
 starts. Not covered: velocities, sizes at the level, relative volume. One JSON document.
