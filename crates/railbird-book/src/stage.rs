@@ -197,9 +197,11 @@ fn contract(set: &str, schema: SchemaRef) -> Result<Contract, railbird_lake::Err
 /// Ticks to bars.
 fn cut(rules: &StageRules, form: TableForm) -> StageFn {
     let instrument = rules.instrument.clone();
-    // One thread: the lake runs as many tasks at once as the machine bears.
-    let options = BarsOptions { size: rules.size, clock: rules.clock, ends: rules.ends, form, threads: 1 };
+    let (size, clock, ends) = (rules.size, rules.clock, rules.ends);
     Arc::new(move |work| {
+        let unnamed = work.task().symbol.to_string();
+        // One thread: the lake runs as many tasks at once as the machine bears.
+        let options = BarsOptions { size, clock, ends, form: form.clone(), unnamed, threads: 1 };
         let reader = open(work)?;
         let out = work.begin_file("bars")?;
         let make_shelf: MakeShelf<'_> = &|| -> io::Result<Box<dyn Shelf>> { Ok(Box::new(Work::spool()?)) };
