@@ -9,8 +9,8 @@ use railbird_timeline::{Clock, Ts};
 use rayon::prelude::*;
 
 use crate::codec::{
-    About, CHUNK_NS, ChunkIndex, Counts, Events, FORMAT, FileHash, Gaps, Geometry, Manifest, StaleSamples,
-    chunks, decode_chunk, encode_chunk,
+    About, CHUNK_NS, ChunkIndex, Counts, Events, FORMAT, FileHash, Gaps, Geometry, Manifest, StaleSamples, chunks,
+    decode_chunk, encode_chunk,
 };
 use crate::columns::Columns;
 use crate::decode::{Decoded, Rejected, archive_stream, recording};
