@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Optimisers beside what was published of them
     Optimize(crate::cmd::optimize::Optimize),
+    /// Forecasts kept on disk: what is held, verify, shrink, clear
+    Cache(crate::cmd::cache::Cache),
     /// Measure a field: figure, target, pass or fail
     Bench(crate::cmd::bench::Bench),
     /// Print every setting, its value and where it came from
@@ -158,7 +160,12 @@ impl Command {
             Self::Config(flags) | Self::Serve(flags) => Some(flags),
             Self::Demo(demo) => Some(&demo.serve),
             Self::F1(f1) => f1.command.serve_flags(),
-            Self::Bench(_) | Self::Book(_) | Self::Market(_) | Self::Optimize(_) | Self::Completions { .. } => None,
+            Self::Bench(_)
+            | Self::Book(_)
+            | Self::Cache(_)
+            | Self::Market(_)
+            | Self::Optimize(_)
+            | Self::Completions { .. } => None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod cli;
 mod cmd;
 mod environment;
 mod failure;
+mod forecaster_host;
 mod logs;
 mod memory;
 mod output;
@@ -64,6 +65,7 @@ fn run(cli: Cli, output: Output) -> Result<Outcome, Failure> {
         Command::Serve(_) => cmd::serve::run(&context),
         Command::Demo(demo) => cmd::demo::run(&context, &demo),
         Command::Optimize(optimize) => cmd::optimize::run(&context, &optimize),
+        Command::Cache(cache) => cmd::cache::run(&context, &cache),
         Command::Bench(bench) => cmd::bench::run(&context, &bench),
         Command::Config(_) => cmd::config::run(&context),
         Command::Completions { shell } => cmd::completions::run(&context, shell),

@@ -14,7 +14,7 @@ use railbird_market::{
     strategy::{STRATEGIES, Strategy, strategy},
     walk,
 };
-use railbird_model::{Forecaster, builtin};
+use railbird_model::Forecaster;
 use railbird_store::ForecastStore;
 use railbird_timeline::{Clock, SystemClock};
 use rayon::prelude::*;
@@ -77,7 +77,7 @@ impl Asked {
 impl Modelling {
     /// The forecaster, with the store of the data folder behind it.
     pub(super) fn forecaster(&self, context: &Context) -> Result<Asked, Failure> {
-        let model = builtin(&self.model).map_err(|error| Failure::usage(error.to_string()))?;
+        let model = crate::forecaster_host::forecaster(&self.model, &Arc::default())?;
         if self.no_cache {
             return Ok(Asked::Plain(Arc::from(model)));
         }
