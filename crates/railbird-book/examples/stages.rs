@@ -1,4 +1,7 @@
-//! Times of the stages after the bars, on made-up days: `cargo run --release -p railbird-book --example stages`.
+//! Times of the stages after the bars: `cargo run --release -p railbird-book --example stages [-- BARS.parquet POINT]`.
+//!
+//! Without a file, made-up days. With one, the features of 500 evenly spread windows of 181 bars, each with the price at its
+//! last bar, rounded to a point, as its level: what `bench/rivals/book_stages.py` times in pandas, and 32 columns more.
 #![expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 #![allow(dead_code, unreachable_pub, reason = "the made-up bars are those of the tests, which use more of them")]
 
@@ -8,11 +11,15 @@ mod support;
 use std::time::Instant;
 
 use railbird_book::{
-    Bars, Filter, Index, Outcome, OutcomeClass, ProfileFold, Query, SHARE_INTERVALS, Scan, Series, SetupVector, Study,
-    VECTOR_FEATURES, episodes, features,
+    Bars, Episode, Filter, Index, LevelKind, Outcome, OutcomeClass, ProfileFold, Query, RelativeVolume,
+    SHARE_INTERVALS, Scan, Series, SetupVector, Side, Study, Tick, VECTOR_FEATURES, episodes, features, parse_decimal,
 };
 
 fn main() {
+    let mut arguments = std::env::args().skip(1);
+    if let Some((path, point)) = arguments.next().zip(arguments.next()) {
+        return of_file(&path, &point);
+    }
     let batches = support::made_up(10, 1);
     let start = Instant::now();
     let files: Vec<Bars> = batches
@@ -63,6 +70,52 @@ fn main() {
     println!("as tables      {:>12.0} rows/s", tables as f64 / start.elapsed().as_secs_f64());
 
     queries();
+}
+
+fn of_file(path: &str, point: &str) {
+    const ROWS: usize = 181;
+    const EPISODES: usize = 500;
+    let point = parse_decimal(point).expect("a point, such as 0.05");
+    let bytes = std::fs::read(path).expect("a file of bars");
+    let read = Bars::read_parquet(bytes.into(), Series::ALL).expect("bars that can be read");
+    let bars = read.first().expect("at least one symbol");
+    let wmid = bars.series(Series::Wmid).expect("it was read");
+    let quoted = point as f64 / 1e9;
+    let last = bars.len() - ROWS;
+    let episode = |at: usize| {
+        let (first_row, trigger_row) = (last * at / (EPISODES - 1), last * at / (EPISODES - 1) + ROWS - 1);
+        Episode {
+            id: at.to_string(),
+            symbol: bars.symbol().to_owned(),
+            kind: LevelKind::User,
+            level: "window".to_owned(),
+            price: (wmid[trigger_row] / quoted).round() * quoted,
+            from: Side::Above,
+            first_row,
+            trigger_row,
+            first_start: bars.start()[first_row],
+            trigger_start: bars.start()[trigger_row],
+            known_at: bars.known_at()[trigger_row],
+        }
+    };
+    let episodes: Vec<Episode> = (0..EPISODES).map(episode).collect();
+    let missing = || vec![f64::NAN; bars.len()];
+    let relative = RelativeVolume { bar: missing(), bucket: missing(), session: missing() };
+    let tick = Tick::new(bars.symbol(), point).expect("a point above 0");
+    let mut rates: Vec<f64> = Vec::new();
+    for _ in 0..7 {
+        let start = Instant::now();
+        let made = features(bars, &episodes, &relative, point, tick).expect("every column was read");
+        rates.push(std::hint::black_box(made).rows() as f64 / start.elapsed().as_secs_f64());
+    }
+    rates.sort_by(f64::total_cmp);
+    println!(
+        "features       {:>12.0} rows/s median, {:.0} best ({} rows of {} columns)",
+        rates[3],
+        rates[6],
+        ROWS * EPISODES,
+        columns()
+    );
 }
 
 fn columns() -> usize {

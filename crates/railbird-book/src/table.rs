@@ -12,6 +12,12 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema, TimeUnit};
 use arrow::error::ArrowError;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
 
 /// Why a stage has no result. Trying again with the same tables fails again.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +88,9 @@ pub enum StageError {
     /// Arrow refused the columns.
     #[error("table: {0}")]
     Arrow(#[from] ArrowError),
+    /// A file that is not Parquet, or is broken.
+    #[error("not a Parquet file that can be read: {0}")]
+    Parquet(#[from] ParquetError),
     /// A figure could not be made.
     #[error("{0}")]
     Measure(#[from] railbird_measure::Error),
@@ -282,6 +291,19 @@ impl Bars {
         Ok(read)
     }
 
+    /// The same from the bytes of a Parquet file, of which only the columns wanted are decoded.
+    ///
+    /// # Errors
+    /// As [`Bars::read`], and [`StageError::Parquet`].
+    pub fn read_parquet(file: Bytes, wanted: &[Series]) -> Result<Vec<Self>, StageError> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
+        let keys = ["symbol", "bar_start", "bar_end", "known_at"];
+        let names = keys.into_iter().chain(wanted.iter().map(|series| series.column()));
+        let mask = ProjectionMask::columns(builder.parquet_schema(), names);
+        let batches = builder.with_projection(mask).build()?.collect::<Result<Vec<_>, _>>()?;
+        Self::read(&batches, wanted)
+    }
+
     /// Symbol of the rows.
     pub fn symbol(&self) -> &str {
         &self.symbol
@@ -362,6 +384,18 @@ impl Bars {
         }
         Ok(())
     }
+}
+
+/// A table as a Parquet file, compressed with zstd at level 3.
+///
+/// # Errors
+/// [`StageError::Parquet`].
+pub fn table_parquet(table: &RecordBatch) -> Result<Vec<u8>, StageError> {
+    let level = ZstdLevel::try_new(3)?;
+    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).build();
+    let mut writer = ArrowWriter::try_new(Vec::new(), table.schema(), Some(properties))?;
+    writer.write(table)?;
+    Ok(writer.into_inner()?)
 }
 
 /// Columns of one record batch, by name.

@@ -58,8 +58,8 @@ impl Moments {
 
 impl Sums {
     fn add(&mut self, row: &Row) {
-        for at in 0..DIMENSIONS {
-            let value = f64::from(row[at]);
+        for (at, &value) in row.iter().enumerate() {
+            let value = f64::from(value);
             if value.is_nan() {
                 continue;
             }
