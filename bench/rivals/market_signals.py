@@ -22,7 +22,8 @@ from pathlib import Path
 import environment
 
 REQUIREMENTS = ("vectorbt==1.2.0",)
-FEE = 0.0005
+# Small, so that hundreds of thousands of trades leave an account to measure.
+FEE = 1e-6
 DENSITIES = (0.01, 0.3)
 
 
