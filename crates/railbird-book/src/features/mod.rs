@@ -69,7 +69,8 @@ pub fn features(
     let source = Source::of(bars, relative)?;
     let rows_of = |episode: &Episode| episode.trigger_row + 1 - episode.first_row;
     let rows = episodes.iter().map(rows_of).sum();
-    let mut columns = vec![vec![f64::NAN; rows]; feature_columns().len()];
+    // Zeroed memory comes untouched from the system, and every cell below is written once.
+    let mut columns: Vec<Vec<f64>> = feature_columns().iter().map(|_| vec![0.0; rows]).collect();
     let longest = episodes.iter().map(rows_of).max().unwrap_or(0);
     let mut scratch =
         Scratch { dist: Vec::with_capacity(longest), flow: [Vec::with_capacity(longest), Vec::with_capacity(longest)] };
@@ -271,17 +272,16 @@ impl<'a> Source<'a> {
                 }
             }
             if lowest > highest {
+                columns.iter_mut().for_each(|column| column[row] = f64::NAN);
                 continue;
             }
             let is_visible = lowest - half < level && level < highest + half;
             columns[0][row] = f64::from(u8::from(is_visible));
-            if is_visible {
-                let imbalance = |below: f64, above: f64| ratio(below - above, below + above);
-                let values = [at[0], at[1], at[0] + at[1], above, below, imbalance(below, above)];
-                let near = [above_1, below_1, imbalance(below_1, above_1)];
-                for (column, value) in columns[1..].iter_mut().zip(values.into_iter().chain(near)) {
-                    column[row] = value;
-                }
+            let imbalance = |below: f64, above: f64| ratio(below - above, below + above);
+            let values = [at[0], at[1], at[0] + at[1], above, below, imbalance(below, above)];
+            let near = [above_1, below_1, imbalance(below_1, above_1)];
+            for (column, value) in columns[1..].iter_mut().zip(values.into_iter().chain(near)) {
+                column[row] = if is_visible { value } else { f64::NAN };
             }
         }
     }
