@@ -38,6 +38,8 @@ pub struct BarsOptions {
     pub ends: EventEnds,
     /// How the table is written.
     pub form: TableForm,
+    /// Symbol of an instrument of which the file says none.
+    pub unnamed: String,
     /// Threads to use; one does everything in turn.
     pub threads: usize,
 }
@@ -183,7 +185,10 @@ impl<'a> Folds<'a> {
         hand: &mut dyn FnMut(Handed) -> Result<(), TableError>,
     ) -> Result<(), TableError> {
         if !chunk.named.is_empty() {
-            for symbol in &chunk.named {
+            for symbol in &mut chunk.named {
+                if symbol.is_empty() {
+                    symbol.clone_from(&self.options.unnamed);
+                }
                 let of = (self.instrument)(symbol);
                 let rules = Rules::new(self.options.size, self.options.clock, self.options.ends, &of, self.form);
                 self.folds.push(match chunk.body {

@@ -146,8 +146,8 @@ impl Counted {
             () if flags & FLAG_LAST == 0 && !every_row_ends => 5,
             () => match Quote::of(&Book::read(row)) {
                 quote if !quote.both => 8,
-                quote if quote.spread < 0 => 6,
-                quote if quote.spread == 0 => 7,
+                quote if quote.price[0] > quote.price[1] => 6,
+                quote if quote.price[0] == quote.price[1] => 7,
                 _ => 9,
             },
         };

@@ -507,4 +507,9 @@ mod tests {
         assert_eq!((at("ofi_1_sum"), at("trade_n_sum")), (place::OFI, place::TRADE));
         assert_eq!((at("msg_all_sum"), at("events_n_sum")), (place::MESSAGE, place::QUALITY));
     }
+
+    #[test]
+    fn the_page_of_the_columns_is_current() {
+        expect_test::expect_file!["../../../docs/book-columns.md"].assert_eq(&columns_page());
+    }
 }

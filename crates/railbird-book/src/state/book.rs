@@ -51,14 +51,14 @@ pub(crate) struct Quote {
     /// Lowest whole price at or above the weighted mid: a bid is within `d` of the weighted mid where it is within `d` of this.
     /// For asks the highest whole price at or below. Both hold since the edges are whole numbers.
     reference: [i64; 2],
-    /// Ask less bid.
-    pub(crate) spread: i128,
+    /// Ask less bid, in 1e-9.
+    spread: f64,
     /// Weighted mid less the bid, in 1e-9.
     pub(crate) above_bid: f64,
 }
 
 impl Quote {
-    pub(crate) const NONE: Self = Self { both: false, price: [0; 2], reference: [0; 2], spread: 0, above_bid: 0.0 };
+    pub(crate) const NONE: Self = Self { both: false, price: [0; 2], reference: [0; 2], spread: 0.0, above_bid: 0.0 };
 
     #[inline]
     pub(crate) fn of(book: &Book) -> Self {
@@ -74,7 +74,7 @@ impl Quote {
                 both: true,
                 price,
                 reference: [price[0] + ceil, price[0] + floor],
-                spread: i128::from(price[1] - price[0]),
+                spread: (price[1] - price[0]) as f64,
                 above_bid: product as f64 / both_sizes as f64,
             }
         } else {
@@ -93,7 +93,7 @@ impl Quote {
         // Between bid and ask, and so as small as they are.
         let at = |above: i128| (i128::from(price[0]) + above).clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         let above_bid = product as f64 / both_sizes as f64;
-        Self { both: true, price, reference: [at(ceil), at(floor)], spread, above_bid }
+        Self { both: true, price, reference: [at(ceil), at(floor)], spread: spread as f64, above_bid }
     }
 
     /// The band in which a price stands on a side; a distance below 0 is in the first.
@@ -102,10 +102,46 @@ impl Quote {
         if !self.both {
             return NO_BAND;
         }
-        // Where 64 bits do not hold the distance it is beyond every edge, or far below 0.
-        let distance =
-            if side == 0 { self.reference[0].saturating_sub(price) } else { price.saturating_sub(self.reference[1]) };
+        let distance = self.whole_distance(side, price);
         edges.iter().map(|edge| usize::from(distance > *edge)).sum()
+    }
+
+    /// Distance of a price from the side's reference, in 1e-9. Where 64 bits do not hold it, it is beyond every edge, or far
+    /// below 0, and stays so.
+    #[inline]
+    fn whole_distance(&self, side: usize, price: i64) -> i64 {
+        if side == 0 { self.reference[0].saturating_sub(price) } else { price.saturating_sub(self.reference[1]) }
+    }
+
+    /// Size in each band of a side, and beyond the last.
+    #[inline]
+    fn bands(&self, book: &Book, side: usize, edges: &[i64; BANDS]) -> [i64; BANDS + 1] {
+        // Levels stand best first, so each edge is passed once; a side that is out of order is taken level by level.
+        let (mut sums, mut band, mut held, mut last) = ([0; BANDS + 1], 0, 0, i64::MIN);
+        for (price, size) in book.price[side].iter().zip(&book.size[side]) {
+            let distance = self.whole_distance(side, *price);
+            if distance < last {
+                return self.bands_in_any_order(book, side, edges);
+            }
+            last = distance;
+            while band < BANDS && distance > edges[band] {
+                sums[band] = held;
+                held = 0;
+                band += 1;
+            }
+            held += size;
+        }
+        sums[band] = held;
+        sums
+    }
+
+    #[cold]
+    fn bands_in_any_order(&self, book: &Book, side: usize, edges: &[i64; BANDS]) -> [i64; BANDS + 1] {
+        let mut sums = [0; BANDS + 1];
+        for (price, size) in book.price[side].iter().zip(&book.size[side]) {
+            sums[self.band(side, *price, edges)] += size;
+        }
+        sums
     }
 
     /// Distance of a price from the weighted mid, in 1e-9: below it for bids, above it for asks.
@@ -180,16 +216,10 @@ impl Values {
     #[inline]
     fn add_bands(&mut self, book: &Book, quote: &Quote, edges: &[i64; BANDS], depth: [f64; 2], point: f64) {
         let bid = quote.price[0] as f64;
-        self.of[function::MID] = bid + quote.spread as f64 / 2.0;
+        self.of[function::MID] = bid + quote.spread / 2.0;
         self.of[function::WEIGHTED_MID] = bid + quote.above_bid;
-        self.of[function::SPREAD] = quote.spread as f64 / point;
-        let mut bands = [[0_i64; BANDS + 1]; 2];
-        for side in 0..2 {
-            for level in 0..LEVELS {
-                let band = quote.band(side, book.price[side][level], edges);
-                bands[side][band] += book.size[side][level];
-            }
-        }
+        self.of[function::SPREAD] = quote.spread / point;
+        let bands = [0, 1].map(|side| quote.bands(book, side, edges));
         let share = [depth[0].recip(), depth[1].recip()];
         for band in 0..BANDS {
             let (bid, ask) = (bands[0][band] as f64, bands[1][band] as f64);
@@ -218,4 +248,94 @@ pub(crate) fn order_flow(old: &Book, new: &Book) -> [i64; LEVELS] {
         *flow = bid - ask;
     }
     flow
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::state::row::{Level, NO_PRICE, TickRow};
+
+    const POINT: i64 = 50;
+
+    /// The band of a level as the page says it, with both sides of the comparison multiplied out.
+    fn plain_band(book: &Book, side: usize, price: i64) -> usize {
+        let wide = |number: i64| i128::from(number);
+        let (bid, ask) = (wide(book.price[0][0]), wide(book.price[1][0]));
+        let (bid_size, ask_size) = (wide(book.size[0][0]), wide(book.size[1][0]));
+        let sizes = bid_size + ask_size;
+        let below = ask * bid_size + bid * ask_size - wide(price) * sizes;
+        let distance = if side == 0 { below } else { -below };
+        BAND_EDGES.iter().position(|edge| distance <= wide(*edge) * wide(POINT) * sizes).unwrap_or(NO_BAND)
+    }
+
+    fn plain_flow(old: &Book, new: &Book, level: usize) -> i64 {
+        let mut flow = 0;
+        let (was, is) = (old.price[0][level], new.price[0][level]);
+        flow += match is.cmp(&was) {
+            std::cmp::Ordering::Greater => new.size[0][level],
+            std::cmp::Ordering::Equal => new.size[0][level] - old.size[0][level],
+            std::cmp::Ordering::Less => -old.size[0][level],
+        };
+        let (was, is) = (old.price[1][level], new.price[1][level]);
+        flow - match is.cmp(&was) {
+            std::cmp::Ordering::Less => new.size[1][level],
+            std::cmp::Ordering::Equal => new.size[1][level] - old.size[1][level],
+            std::cmp::Ordering::Greater => -old.size[1][level],
+        }
+    }
+
+    fn book(bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Book {
+        let mut row = TickRow::empty();
+        for (side, levels) in [bids, asks].into_iter().enumerate() {
+            for (at, (price, size)) in levels.iter().enumerate() {
+                row.levels[side][at] = Level { price: *price, size: *size, count: 1 };
+            }
+        }
+        Book::read(&row)
+    }
+
+    fn levels() -> impl Strategy<Value = Vec<(i64, i64)>> {
+        // Few prices and sizes, so that equal ones, edges and levels out of order are common; and some that are absent.
+        let price =
+            prop_oneof![8 => (-40_i64..40).prop_map(|price| price * 25), 1 => Just(NO_PRICE), 1 => any::<i64>()];
+        let size = prop_oneof![4 => 0_i64..5, 1 => 0_i64..(1 << 59)];
+        proptest::collection::vec((price, size), 0..=LEVELS)
+    }
+
+    proptest! {
+        #[test]
+        fn bands_are_those_of_the_page(bids in levels(), asks in levels(), sorted: bool) {
+            let (mut bids, mut asks) = (bids, asks);
+            if sorted {
+                bids.sort_by_key(|level| std::cmp::Reverse(level.0));
+                asks.sort_by_key(|level| level.0);
+            }
+            let book = book(&bids, &asks);
+            let quote = Quote::of(&book);
+            prop_assert_eq!(quote.both, book.size[0][0] > 0 && book.size[1][0] > 0);
+            if quote.both {
+                let edges = BAND_EDGES.map(|edge| edge * POINT);
+                for side in 0..2 {
+                    let mut want = [0; BANDS + 1];
+                    for level in 0..LEVELS {
+                        let (price, size) = (book.price[side][level], book.size[side][level]);
+                        let band = quote.band(side, price, &edges);
+                        if size > 0 { prop_assert_eq!(band, plain_band(&book, side, price)); }
+                        want[if size > 0 { band } else { BANDS }] += size;
+                    }
+                    prop_assert_eq!(quote.bands(&book, side, &edges), want);
+                }
+            }
+        }
+
+        #[test]
+        fn order_flow_is_that_of_the_page(a in levels(), b in levels(), c in levels(), d in levels()) {
+            let (old, new) = (book(&a, &b), book(&c, &d));
+            for (level, flow) in order_flow(&old, &new).into_iter().enumerate() {
+                prop_assert_eq!(flow, plain_flow(&old, &new, level));
+            }
+        }
+    }
 }

@@ -151,8 +151,10 @@ impl Bar<'_> {
                 sheet.number(place::level(side, 0, level), price.filter(|_| known));
                 sheet.number(place::level(side, 1, level), known.then(|| self.size(size.into())));
                 sheet.count(place::level(side, 2, level), known.then_some(count));
-                sheet.number(place::level(side, 3, level), ratio(size as f64, all_size).filter(|_| known));
-                sheet.number(place::level(side, 4, level), ratio(count as f64, all_count).filter(|_| known));
+                // Nothing is a share of nothing, but an absent level has none of it.
+                let share = |part: f64, whole: f64| if size == 0 { Some(0.0) } else { ratio(part, whole) };
+                sheet.number(place::level(side, 3, level), share(size as f64, all_size).filter(|_| known));
+                sheet.number(place::level(side, 4, level), share(count as f64, all_count).filter(|_| known));
             }
         }
     }

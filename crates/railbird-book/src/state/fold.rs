@@ -67,7 +67,7 @@ pub(crate) struct Fold<R> {
     received: i64,
     start: i64,
     end: i64,
-    /// Rows in the open bar.
+    /// Sums of the open bar.
     tally: Tally,
     before: Before,
     /// Row whose book holds before the next row.
@@ -93,7 +93,6 @@ struct Before {
 struct State {
     /// Whether anything is known.
     known: bool,
-    /// Whether there was an event end that is known, so that the next can be compared with it.
     book: Book,
     quote: Quote,
     /// Since when it has held, or since the bar's start, ns.
@@ -323,8 +322,9 @@ impl<R: Row> Fold<R> {
         self.state.book = book;
         self.state.values = None;
         if self.state.quote.both {
-            self.tally.crossed_n += i64::from(self.state.quote.spread < 0);
-            self.tally.locked_n += i64::from(self.state.quote.spread == 0);
+            let [bid, ask] = self.state.quote.price;
+            self.tally.crossed_n += i64::from(bid > ask);
+            self.tally.locked_n += i64::from(bid == ask);
         }
     }
 

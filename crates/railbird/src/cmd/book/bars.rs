@@ -178,6 +178,7 @@ fn options(arguments: &Bars, threads: usize) -> Result<BarsOptions, Failure> {
         clock: if arguments.clock == CutBy::Recv { BarClock::Receive } else { BarClock::Event },
         ends: if arguments.events == Events::Row { EventEnds::Row } else { EventEnds::Flag },
         form: form.map_err(|error| Failure::usage(error.to_string()))?,
+        unnamed: String::new(),
         threads,
     })
 }
@@ -211,6 +212,8 @@ fn one(
     clock: &dyn Clock,
 ) -> Result<MadeOne, Failure> {
     let reader = open(path)?;
+    let unnamed = name.trim_end_matches(".bars.parquet").to_owned();
+    let options = &BarsOptions { unnamed, ..options.clone() };
     let used = std::sync::Mutex::new(BTreeMap::new());
     let instrument = |symbol: &str| {
         let of = known.of(symbol);
