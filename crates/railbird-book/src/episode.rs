@@ -548,6 +548,25 @@ impl Outcome {
 }
 
 impl Span {
+    /// Spans back from their table.
+    ///
+    /// # Errors
+    /// As [`Bars::read`].
+    pub fn read(batch: &RecordBatch) -> Result<Vec<Self>, StageError> {
+        let rows = Rows::of(batch, "episodes");
+        let (ids, symbols, last_start) = (rows.texts("episode")?, rows.texts("symbol")?, rows.instants("last_start")?);
+        let (bars, touches, known_at) = (rows.counts("bars")?, rows.counts("touches")?, rows.instants("known_at")?);
+        let span = |row: usize| Self {
+            episode: ids.value(row).to_owned(),
+            symbol: symbols.value(row).to_owned(),
+            last_start: last_start[row],
+            bars: bars[row],
+            touches: touches[row],
+            known_at: known_at[row],
+        };
+        Ok((0..rows.len()).map(span).collect())
+    }
+
     /// Spans as a table: `episode`, `symbol`, `last_start`, `bars`, `touches`, `known_at`.
     pub fn table(spans: &[Self]) -> RecordBatch {
         TableBuilder::default()

@@ -1,6 +1,6 @@
 //! Episodes against a plain state machine, one level at a time.
 
-use railbird_book::{Bars, Episode, Episodes, Level, Outcome, OutcomeClass, Series, Side, Study, episodes};
+use railbird_book::{Bars, Episode, Episodes, Level, Outcome, OutcomeClass, Series, Side, Span, Study, episodes};
 
 use crate::support::{files, made_up, rules};
 
@@ -169,10 +169,11 @@ fn tables_read_back() {
     let files = files(&made_up(2, 20));
     let mut study = Study::new(rules());
     study.apply(&files[0]).unwrap();
-    let Episodes { episodes: found, outcomes, .. } = study.apply(&files[1]).unwrap().episodes;
+    let Episodes { episodes: found, outcomes, spans } = study.apply(&files[1]).unwrap().episodes;
     assert!(found.len() > 5 && outcomes.len() > 3);
     assert_eq!(Episode::read(&Episode::table(&found)).unwrap(), found);
     assert_eq!(Outcome::read(&Outcome::table(&outcomes)).unwrap(), outcomes);
+    assert_eq!(Span::read(&Span::table(&spans)).unwrap(), spans);
 }
 
 #[test]

@@ -3,11 +3,19 @@
 mod bars;
 mod check;
 mod columns;
+mod days;
+mod episodes;
+mod evaluate;
 mod input;
+mod levels;
+mod query;
+mod run;
 mod simulate;
+mod situations;
 
 use clap::{Args, Subcommand};
 
+pub(crate) use self::days::LakeDays;
 use super::Context;
 use crate::failure::{Failure, Outcome};
 
@@ -25,6 +33,16 @@ pub(crate) enum BookCommand {
     Bars(bars::Bars),
     /// List the columns of the bars
     Columns(columns::Columns),
+    /// Bring the stages of a symbol up to date in a lake: bars, profiles, episodes, features, vectors
+    Run(run::Run),
+    /// Levels of bars, and from when they are known
+    Levels(levels::Levels),
+    /// When price came to a level, and what became of it
+    Episodes(episodes::Episodes),
+    /// When did it last look like this, and what came next?
+    Query(query::Query),
+    /// Do the neighbours know more than the base rate?
+    Evaluate(evaluate::Evaluate),
     /// Simulate days of a book, with the truth beside them
     Simulate(simulate::Simulate),
     /// Count the rows of files of ticks by what becomes of them
@@ -35,6 +53,11 @@ pub(crate) enum BookCommand {
 pub(crate) fn run(context: &Context, command: BookCommand) -> Result<Outcome, Failure> {
     match command {
         BookCommand::Bars(arguments) => bars::run(context, &arguments),
+        BookCommand::Run(arguments) => run::run(context, &arguments),
+        BookCommand::Levels(arguments) => levels::run(context, &arguments),
+        BookCommand::Episodes(arguments) => episodes::run(context, &arguments),
+        BookCommand::Query(arguments) => query::run(context, &arguments),
+        BookCommand::Evaluate(arguments) => evaluate::run(context, &arguments),
         BookCommand::Simulate(arguments) => simulate::run(context, &arguments),
         BookCommand::Columns(arguments) => columns::run(context, &arguments),
         BookCommand::Check(arguments) => check::run(context, &arguments),

@@ -1,0 +1,8 @@
+//! From files of ticks to bars: each rule of the page on a file made for it, the recordings, the prefix law, damaged files.
+
+mod common;
+mod hostile;
+mod inputs;
+mod prefix;
+mod recorded;
+mod semantics;
