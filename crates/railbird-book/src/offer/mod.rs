@@ -3,12 +3,16 @@
 //! The caller brings [`Days`], which does the I/O; nothing here does. Every answer but a situation is finished bytes,
 //! made once a version of a day.
 
+mod day;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use railbird_publish::{Call, Cost, In, Method, Offer, Parameter, Refusal, RefusalKind, Reply, Route};
 use serde::Serialize;
 use serde_json::json;
+
+pub use day::{DayTables, situation};
 
 /// A day in the list. Times are ms since 1970, UTC.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -7,6 +7,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { browserPath, launch, open, ready, twoFrames } from "./browser.mjs";
+import { bookTests } from "./book.mjs";
+import { marketTests } from "./market.mjs";
 import { takePictures } from "./pictures.mjs";
 
 const root = (process.env.RAILBIRD_URL ?? "").replace(/\/$/, "");
@@ -40,6 +42,7 @@ const quantile = (values, share) =>
 const round = (value, digits = 1) => Number(value.toFixed(digits));
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
+mkdirSync(pictures, { recursive: true });
 const browser = await launch();
 const tests = [];
 const test = (name, run, options) => tests.push({ name, run, options });
@@ -571,8 +574,10 @@ test("every tab opens, in both colours and on a phone, without an error or a sid
   }
 });
 
+await bookTests({ test, browser, root, get, pictures });
+await marketTests({ test, browser, root, get, pictures });
+
 test("pictures", async () => {
-  mkdirSync(pictures, { recursive: true });
   await takePictures({ browser, root, session: chosen, t: at(0.6), drivers: manifest.drivers, folder: pictures });
   console.log(`    in ${pictures}`);
 });

@@ -13,7 +13,7 @@ use railbird_store::CacheStats;
 use serde::Serialize;
 use tokio::{net::TcpListener, runtime::Runtime};
 
-use super::{Context, f1};
+use super::{Context, book, f1, market};
 use crate::{
     failure::{Failure, Outcome},
     settings::Settings,
@@ -67,16 +67,22 @@ impl Running {
         let settings = &context.settings;
         let address = address(settings)?;
         let jobs = field.jobs(settings)?;
-        let config = config(settings, field, &jobs)?;
+        let days = Arc::new(book::LakeDays::new(settings, &field.clock));
+        let studies = Arc::new(market::KeptStudies::new(settings, &field.clock));
+        let config = config(settings, field, &jobs, &days, &studies)?;
         config.check(address).map_err(|error| Failure::usage(error.to_string()))?;
-        let offer = railbird_f1::offer(Arc::clone(&field.store) as Arc<dyn railbird_f1::Library>, jobs);
+        let offers = vec![
+            railbird_f1::offer(Arc::clone(&field.store) as Arc<dyn railbird_f1::Library>, jobs),
+            railbird_book::offer::offer(days),
+            railbird_market::offer::offer(studies),
+        ];
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("async runtime")?;
         let listener = runtime
             .block_on(TcpListener::bind(address))
             .with_context(|| format!("{address}: cannot be bound; choose another --port, or 0 for a free one"))?;
         let bound = listener.local_addr()?;
         let (stop, stopped) = tokio::sync::oneshot::channel();
-        let server = runtime.spawn(railbird_serve::serve(listener, config, vec![offer], pages(), async {
+        let server = runtime.spawn(railbird_serve::serve(listener, config, offers, pages(), async {
             // A sender that is gone stops the server as well.
             let _ = stopped.await;
         }));
@@ -114,7 +120,13 @@ fn address(settings: &Settings) -> Result<SocketAddr, Failure> {
     Ok(SocketAddr::new(ip, port))
 }
 
-fn config(settings: &Settings, field: &f1::Field, jobs: &Arc<f1::Jobs>) -> Result<ServeConfig, Failure> {
+fn config(
+    settings: &Settings,
+    field: &f1::Field,
+    jobs: &Arc<f1::Jobs>,
+    days: &Arc<book::LakeDays>,
+    studies: &Arc<market::KeptStudies>,
+) -> Result<ServeConfig, Failure> {
     let token_file = settings.text("token_file");
     let access = match (token_file.is_empty(), settings.switch("no_auth")) {
         (false, true) => return Err(Failure::usage("token_file and no_auth exclude each other; give one")),
@@ -123,8 +135,10 @@ fn config(settings: &Settings, field: &f1::Field, jobs: &Arc<f1::Jobs>) -> Resul
         (true, false) => Access::Loopback,
     };
     let (store, jobs) = (Arc::clone(&field.store), Arc::clone(jobs));
+    let (days, studies) = (Arc::clone(days), Arc::clone(studies));
     let metrics = Arc::new(move || {
-        let caches = store.caches().into_iter().flat_map(|(cache, stats)| cache_metrics(cache, &stats));
+        let caches = store.caches().into_iter().chain(days.caches()).chain([("market_studies", studies.cache())]);
+        let caches = caches.flat_map(|(cache, stats)| cache_metrics(cache, &stats));
         caches.chain(jobs.metrics()).collect()
     });
     Ok(ServeConfig {

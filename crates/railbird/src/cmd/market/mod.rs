@@ -4,8 +4,10 @@ mod audit;
 mod check;
 mod forecast;
 mod input;
+mod kept;
 mod redundancy;
 mod signals;
+mod simulate;
 mod walk;
 
 use std::path::PathBuf;
@@ -13,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use railbird_market::data::{Adjustment, Breaks, LoadOptions};
 
+pub(crate) use self::kept::KeptStudies;
 use super::Context;
 use crate::failure::{Failure, Outcome};
 
@@ -32,6 +35,8 @@ pub(crate) enum MarketCommand {
     Forecast(forecast::Forecast),
     /// Count how often a walk would make the same forecast again
     Redundancy(redundancy::Redundancy),
+    /// Make up symbols, with what is true of them
+    Simulate(simulate::Simulate),
     /// Say what is odd about files of bars, and where they are not one series
     Check(check::Check),
     /// Back-test your own signals or forecasts: stops, sizes, shared cash, a trade log
@@ -113,6 +118,7 @@ pub(crate) fn run(context: &Context, command: MarketCommand) -> Result<Outcome, 
         MarketCommand::Walk(arguments) => walk::run(context, &arguments),
         MarketCommand::Forecast(arguments) => forecast::run(context, &arguments),
         MarketCommand::Redundancy(arguments) => redundancy::run(context, &arguments),
+        MarketCommand::Simulate(arguments) => simulate::run(context, &arguments),
         MarketCommand::Check(arguments) => check::run(context, &arguments),
         MarketCommand::Signals(arguments) => signals::run(context, &arguments),
         MarketCommand::Audit(arguments) => audit::run(context, &arguments),
