@@ -1,7 +1,7 @@
 //! Models in files: ONNX, and LightGBM's text. Start at [`ModelFile`].
 //!
 //! Ensembles of trees go through [`Ensemble`], everything else through rten. Each context is run by itself on one thread, so that its answer
-//! does not depend on its batch; contexts are spread over the threads.
+//! does not depend on its batch; for trees, contexts are spread over the threads.
 
 mod protobuf;
 mod tree_ensemble;
@@ -145,7 +145,15 @@ impl Forecaster for ModelFile {
 
     fn predict_batch(&self, contexts: &[&[f64]], horizon: usize, _seed: u64) -> Result<Vec<Forecast>, Error> {
         check_horizon(horizon)?;
-        contexts.par_iter().map(|context| self.one(context, horizon)).collect()
+        if !matches!(self.scorer, Scorer::Network(..)) {
+            return contexts.par_iter().map(|context| self.one(context, horizon)).collect();
+        }
+        // A thread of its own: rten has a pool of rayon's inside, and a worker of another pool that waits for it takes up further contexts
+        // meanwhile, one within the other, until its stack is full.
+        std::thread::scope(|scope| {
+            let all = scope.spawn(|| contexts.iter().map(|context| self.one(context, horizon)).collect());
+            all.join().unwrap_or_else(|_| Err(failed("the network panicked; its file may be damaged".to_owned())))
+        })
     }
 }
 
