@@ -92,7 +92,8 @@ pub(crate) fn run(context: &Context, arguments: &Run) -> Result<Outcome, Failure
     let symbol = Symbol::new(&arguments.symbol).map_err(lake::failure)?;
     let graph = graph(arguments)?;
     let files = Files::find(arguments.source.as_deref(), &symbol)?;
-    let lake = Lake::open(&arguments.lake, &lake::options(Arc::clone(&clock) as Arc<dyn Clock>)).map_err(lake::failure)?;
+    let lake =
+        Lake::open(&arguments.lake, &lake::options(Arc::clone(&clock) as Arc<dyn Clock>)).map_err(lake::failure)?;
     let request = Request {
         symbols: vec![symbol.clone()],
         from: arguments.dates.first,
@@ -285,8 +286,15 @@ fn dates(text: &str) -> Result<Dates, String> {
 
 /// A number of bytes, with or without a unit.
 fn bytes(text: &str) -> Result<u64, String> {
-    const UNITS: [(&str, u64); 7] =
-        [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("B", 1)];
+    const UNITS: [(&str, u64); 7] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("B", 1),
+    ];
     let unit = UNITS.iter().find(|(unit, _)| text.ends_with(unit));
     let (number, scale) = unit.map_or((text, 1), |(unit, scale)| (&text[..text.len() - unit.len()], *scale));
     let number = number.trim().parse::<u64>().ok().filter(|number| *number > 0);
@@ -326,7 +334,9 @@ mod tests {
         let touch = |name: &str| fs::write(root.join(name), "").unwrap();
         let found = || {
             let files = Files::find(Some(root), &symbol).map_err(|failure| failure.to_string());
-            files.map(|files| files.by_date.into_values().map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>())
+            files.map(|files| {
+                files.by_date.into_values().map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>()
+            })
         };
         touch("all-20260105.dbn.zst");
         touch("truth.json");
