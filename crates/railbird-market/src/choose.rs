@@ -426,3 +426,86 @@ fn product(sold: &Piece, bought: &Piece, halves: i64, fee: i64) -> AffineBox {
         y_slope: -bought.slope * costs,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        fills::{Entry, Prices},
+        strategy::Tuning,
+    };
+
+    fn rules(optimizer: Optimizer, fills: FillMode) -> ChoiceRules {
+        let costs = Costs { slippage: 100, ..Costs::STOCKS };
+        ChoiceRules { fills, costs, optimizer, evaluations_max: 200, seed: 1, fall_back: true }
+    }
+
+    const AREA: Area = Area { high: (-40, 40), low: (-40, 40) };
+
+    fn day() -> impl Strategy<Value = (LevelOrder, Actual)> {
+        let prices = (-60_i64..60, -60_i64..60, 0_i64..40, 0_i64..40);
+        (prices, -50_i64..80, -80_i64..50, 0..4_usize, any::<bool>(), 1_i64..3).prop_map(
+            |((open, close, up, down), high, low, side, low_first, delta)| {
+                let (long, short) = [(2, 0), (0, 2), (1, 1), (0, 0)][side];
+                let tuning = Tuning::Search { high: (-1, 1), low: (-1, 1) };
+                let order = LevelOrder { high, low, long, short, entry: Entry::Limit, tuning };
+                let prices = Prices { open, close, high: open.max(close) + up, low: open.min(close) - down };
+                (order, Actual { prices, delta, low_first, finer: Vec::new() })
+            },
+        )
+    }
+
+    proptest! {
+        /// The boxes say at every pair what settling says, and the search finds what trying every pair finds.
+        #[test]
+        fn boxes_are_what_settling_pays(days in proptest::collection::vec(day(), 1..6), mode in 0..3_usize) {
+            let fills = [FillMode::Pessimistic, FillMode::Optimistic, FillMode::Random][mode];
+            let rules = rules(Optimizer::Exact, fills);
+            let days: Vec<TrainingDay<'_>> = days.iter().map(|(order, actual)| TrainingDay { order, actual }).collect();
+            let mut most = i64::MIN;
+            for policy in [Policy::Close, Policy::Level] {
+                let mut boxes = Vec::new();
+                days.iter().for_each(|day| add_boxes(&mut boxes, day, policy, AREA, &rules));
+                for high in -40..=40 {
+                    for low in -40..=40 {
+                        let inside = boxes.iter().filter(|each| each.x.contains(&high) && each.y.contains(&low));
+                        let sum: i64 = inside.map(|each| each.constant + each.x_slope * high + each.y_slope * low).sum();
+                        let settled = total(&days, &Levels { high, low, policy }, &rules);
+                        prop_assert_eq!(sum, settled, "{} {} {:?}", high, low, policy);
+                        most = most.max(settled);
+                    }
+                }
+            }
+            let mut chooser = Chooser::default();
+            let choice = chooser.choose(&days, AREA, &rules).expect("chosen");
+            prop_assert_eq!(choice.value, most);
+            prop_assert_eq!(total(&days, &choice.levels, &rules), most);
+            let by_pairs = chooser.choose_by_pairs(&days, AREA, &rules).expect("chosen");
+            prop_assert_eq!((by_pairs.levels, by_pairs.value), (choice.levels, choice.value));
+        }
+    }
+
+    #[test]
+    fn nothing_to_train_on_leaves_the_levels_as_they_are() {
+        let choice = Chooser::default().choose(&[], AREA, &rules(Optimizer::Exact, FillMode::Pessimistic)).expect("chosen");
+        assert_eq!((choice.levels, choice.optimizer), (Levels::UNTUNED, None));
+    }
+
+    #[test]
+    fn a_fallback_has_a_reason_or_is_an_error() {
+        let mut rules = rules(Optimizer::Direct, FillMode::Pessimistic);
+        let choice = choose_by_points(AREA, &rules, |_| f64::NAN).expect("walks on");
+        assert_eq!((choice.optimizer, choice.fallback), (Some(Optimizer::De), Some(Fallback::NonFinite)));
+        assert_eq!(choice.levels, Levels::UNTUNED);
+        let narrow = Area { high: (0, 0), ..AREA };
+        let choice = choose_by_points(narrow, &rules, |levels| levels.low as f64).expect("walks on");
+        assert_eq!((choice.optimizer, choice.fallback), (Some(Optimizer::De), Some(Fallback::DegenerateBounds)));
+        rules.fall_back = false;
+        assert_eq!(choose_by_points(AREA, &rules, |_| f64::NAN), Err(Fallback::NonFinite));
+        assert_eq!(choose_by_points(narrow, &rules, |levels| levels.low as f64), Err(Fallback::DegenerateBounds));
+        rules.evaluations_max = 3;
+        assert_eq!(choose_by_points(AREA, &rules, |levels| levels.low as f64), Err(Fallback::BudgetSpent));
+    }
+}

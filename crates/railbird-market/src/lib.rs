@@ -27,4 +27,7 @@ pub use redundancy::{DayUses, Redundancy, RedundancyReport, redundancy};
 pub use units::{FEE_ONE, MOVE_ONE, Move, PAY_ONE, move_from, to_units};
 pub use summary::{Promise, RESAMPLES, Side, StrategySummary, SymbolSummary};
 pub use table::{fold_rows, from_parquet, to_parquet};
-pub use walk::{AccountWalk, Day, NESTED, Schedule, SymbolWalk, Timing, WalkInput, WalkRules, walk};
+pub use walk::{
+    AccountWalk, CombinationRow, CombinatorialRules, Day, NESTED, ObjectiveMap, Schedule, SymbolWalk, Timing, WalkInput, WalkRules, objective, study,
+    walk,
+};

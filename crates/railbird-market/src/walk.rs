@@ -3,8 +3,10 @@
 //! Invariant: what is ordered for a bar, and the levels chosen for it, hang on earlier bars alone; each scored bar is scored
 //! once for each account.
 
+mod combinatorial;
 mod objective;
 
+pub use combinatorial::{CombinationRow, CombinatorialRules, study};
 pub use objective::{ObjectiveMap, objective};
 
 use std::{
@@ -24,7 +26,7 @@ use crate::{
     data::{Bars, Calendar},
     fills::{Actual, Costs, FillMode, Levels, Prices, Settled, settle},
     forecasts::{CONTEXT_MIN, ForecastMoves, Forecasts, Plan},
-    strategy::{LevelOrder, Order, Strategy, Tuning, View},
+    strategy::{Kind, LevelOrder, Order, Strategy, Tuning, View},
     units::{MOVE_ONE, Move, PAY_ONE, move_from},
 };
 
@@ -423,7 +425,7 @@ struct Task<'a> {
 }
 
 fn tasks<'a>(ground: &Ground<'_>, strategy: &'a dyn Strategy, rules: &WalkRules) -> Vec<Task<'a>> {
-    if strategy.holds() {
+    if strategy.kind() == Kind::Holds {
         return vec![Task { strategy, fills: None, tuned: None, orders: std::sync::Arc::from([]) }];
     }
     let order = |at: usize| match strategy.order(&ground.view(at, 0.0, rules.costs.long_only)) {
@@ -431,8 +433,7 @@ fn tasks<'a>(ground: &Ground<'_>, strategy: &'a dyn Strategy, rules: &WalkRules)
         Order::Missing | Order::Weight(_) => None,
     };
     let orders: std::sync::Arc<[Option<LevelOrder>]> = ground.rows.clone().map(order).collect();
-    let is_tuned = orders.iter().flatten().any(|order| matches!(order.tuning, Tuning::Search { .. }));
-    let tunings: &[Option<bool>] = if is_tuned { &[Some(true), Some(false)] } else { &[None] };
+    let tunings: &[Option<bool>] = if strategy.kind() == Kind::TunedLimits { &[Some(true), Some(false)] } else { &[None] };
     let of_mode = |fills| {
         let orders = &orders;
         tunings.iter().map(move |&tuned| Task {

@@ -1,6 +1,6 @@
 //! Strategies that place limits for one bar and are flat at its close.
 
-use super::{LevelOrder, Order, Strategy, Tuning, View};
+use super::{Kind, LevelOrder, Order, Strategy, Tuning, View};
 use crate::{
     data::Key,
     fills::{Entry, Levels, Policy},
@@ -42,8 +42,8 @@ impl Strategy for Maxdiff {
         "maxdiff"
     }
 
-    fn holds(&self) -> bool {
-        false
+    fn kind(&self) -> Kind {
+        Kind::TunedLimits
     }
 
     fn order(&self, view: &View<'_>) -> Order {
@@ -61,8 +61,8 @@ impl Strategy for MaxdiffAlwaysOn {
         "maxdiff_always_on"
     }
 
-    fn holds(&self) -> bool {
-        false
+    fn kind(&self) -> Kind {
+        Kind::TunedLimits
     }
 
     fn order(&self, view: &View<'_>) -> Order {
@@ -83,8 +83,8 @@ impl Strategy for Pctdiff {
         "pctdiff"
     }
 
-    fn holds(&self) -> bool {
-        false
+    fn kind(&self) -> Kind {
+        Kind::TunedLimits
     }
 
     fn order(&self, view: &View<'_>) -> Order {
@@ -109,8 +109,8 @@ impl Strategy for Highlow {
         "highlow"
     }
 
-    fn holds(&self) -> bool {
-        false
+    fn kind(&self) -> Kind {
+        Kind::Limits
     }
 
     fn order(&self, view: &View<'_>) -> Order {
@@ -123,8 +123,8 @@ impl Strategy for EntryTakeprofit {
         "entry_takeprofit"
     }
 
-    fn holds(&self) -> bool {
-        false
+    fn kind(&self) -> Kind {
+        Kind::Limits
     }
 
     fn order(&self, view: &View<'_>) -> Order {

@@ -115,14 +115,24 @@ pub enum Tuning {
     },
 }
 
+/// How a strategy trades, whatever the bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It holds a weight from one open to another.
+    Holds,
+    /// It places limits for one bar, as they are.
+    Limits,
+    /// It places limits for one bar, tuned on the days before.
+    TunedLimits,
+}
+
 /// One way to trade on forecasts.
 pub trait Strategy: Send + Sync {
     /// Name, as on the command line.
     fn name(&self) -> &'static str;
 
-    /// Whether it holds weights from one open to another, rather than limits for one bar. An order of the other kind counts
-    /// as [`Order::Missing`].
-    fn holds(&self) -> bool;
+    /// How it trades. An order of another kind counts as [`Order::Missing`].
+    fn kind(&self) -> Kind;
 
     /// What to order for the next bar.
     fn order(&self, view: &View<'_>) -> Order;

@@ -1,6 +1,6 @@
 //! Strategies that hold a weight from one open to the next.
 
-use super::{Order, Strategy, View};
+use super::{Kind, Order, Strategy, View};
 use crate::{data::Key, units::FEE_ONE};
 
 /// The sign of the forecast close.
@@ -45,8 +45,8 @@ impl Strategy for Simple {
         "simple"
     }
 
-    fn holds(&self) -> bool {
-        true
+    fn kind(&self) -> Kind {
+        Kind::Holds
     }
 
     fn order(&self, view: &View<'_>) -> Order {
@@ -59,8 +59,8 @@ impl Strategy for AllSignals {
         "all_signals"
     }
 
-    fn holds(&self) -> bool {
-        true
+    fn kind(&self) -> Kind {
+        Kind::Holds
     }
 
     fn order(&self, view: &View<'_>) -> Order {
@@ -78,8 +78,8 @@ impl Strategy for BuyHold {
         "buy_hold"
     }
 
-    fn holds(&self) -> bool {
-        true
+    fn kind(&self) -> Kind {
+        Kind::Holds
     }
 
     fn order(&self, _: &View<'_>) -> Order {
@@ -92,8 +92,8 @@ impl Strategy for UnprofitShutdown {
         "unprofit_shutdown"
     }
 
-    fn holds(&self) -> bool {
-        true
+    fn kind(&self) -> Kind {
+        Kind::Holds
     }
 
     fn order(&self, view: &View<'_>) -> Order {
@@ -107,8 +107,8 @@ impl Strategy for CiGuard {
         "ci_guard"
     }
 
-    fn holds(&self) -> bool {
-        true
+    fn kind(&self) -> Kind {
+        Kind::Holds
     }
 
     fn order(&self, view: &View<'_>) -> Order {
