@@ -370,8 +370,9 @@ fn similarities(found: &[(f32, usize, usize)]) -> Vec<f64> {
 }
 
 fn share_of(class: OutcomeClass, rows: &[(f64, OutcomeClass)]) -> f64 {
-    let sum: f64 = rows.iter().map(|(weight, _)| weight).sum();
-    rows.iter().filter(|(_, found)| *found == class).map(|(weight, _)| weight).sum::<f64>() / sum
+    let total: f64 = rows.iter().map(|(weight, _)| weight).sum();
+    // From 0, since the sum of nothing is -0.
+    rows.iter().filter(|(_, found)| *found == class).fold(0.0, |sum, (weight, _)| sum + weight) / total
 }
 
 const fn share_name(class: OutcomeClass) -> &'static str {
