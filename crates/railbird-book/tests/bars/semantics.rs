@@ -270,7 +270,7 @@ fn fills_are_no_flow_and_trades_are_counted_by_side_and_band() {
             "trade_low",
             "trade_close",
         ],
-        expect!["1 1 4 2 2 5 8 2 4 2 -2 100.285714 99 103 99 100"],
+        expect!["1 1 4 2 2 4 8 2 4 2 -2 100.285714 99 103 99 100"],
     );
 }
 
