@@ -2,10 +2,12 @@
 
 #![expect(clippy::print_stderr, reason = "tests say aloud what they skipped")]
 
+mod book;
 mod cli;
 mod common;
 mod fuzz_smoke;
 mod imports;
+mod market;
 mod readme;
 mod refusals;
 mod whole_or_absent;
