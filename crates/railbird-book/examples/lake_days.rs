@@ -16,9 +16,7 @@ use railbird_book::{
     simulate::{SimulateOptions, Simulator},
     stages,
 };
-use railbird_lake::{
-    Error, FileSource, Lake, LakeOptions, Machine, Request, Source, Sources, Symbol, Workers, run,
-};
+use railbird_lake::{Error, FileSource, Lake, LakeOptions, Machine, Request, Source, Sources, Symbol, Workers, run};
 use railbird_timeline::{Clock, SystemClock};
 
 struct Days {

@@ -367,7 +367,9 @@ mod tests {
         assert_eq!(names, ["bars", "profiles", "episodes", "features", "vectors"]);
         for stage in &graph.stages()[3..] {
             for edge in &stage.edges {
-                let (Edge::Same { sets, .. } | Edge::Before { sets, .. }) = edge else { panic!("{}: {edge:?}", stage.name) };
+                let (Edge::Same { sets, .. } | Edge::Before { sets, .. }) = edge else {
+                    panic!("{}: {edge:?}", stage.name)
+                };
                 assert!(!sets.iter().any(|set| set == "outcomes" || set == "spans"), "{}: {sets:?}", stage.name);
             }
         }

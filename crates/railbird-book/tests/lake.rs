@@ -103,15 +103,11 @@ fn the_stages_of_a_lake_give_what_the_fold_over_all_days_gives() {
     assert_eq!((report.tasks, report.ran), (5 * DAYS, 5 * DAYS));
     assert_eq!(run_in(&root, &sources, 1, DAYS - 1).1.ran, 0, "everything stands");
 
-    let mut study =
-        Study::new(StudyRules::of(&rules().instrument, OPENING_MINUTES, Vec::new()).unwrap());
+    let mut study = Study::new(StudyRules::of(&rules().instrument, OPENING_MINUTES, Vec::new()).unwrap());
     let (mut episodes, mut relative) = (0, 0);
     for day in 0..DAYS {
-        let task = |stage: &str| TaskId {
-            stage: stage.to_owned(),
-            symbol: Symbol::new("SIM").unwrap(),
-            date: date(day),
-        };
+        let task =
+            |stage: &str| TaskId { stage: stage.to_owned(), symbol: Symbol::new("SIM").unwrap(), date: date(day) };
         let table = |stage: &str, set: &str| {
             let manifest = lake.manifest(&task(stage)).unwrap().expect("the partition stands");
             lake.table(&manifest, set).unwrap().whole(None).unwrap()
