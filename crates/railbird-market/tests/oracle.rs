@@ -154,11 +154,11 @@ impl railbird_model::Forecaster for Gappy {
 
 #[test]
 fn every_strategy_and_fill_mode_is_as_a_plain_reading_has_it() {
-    let Some(files) = daily(6) else { return };
+    let Some(files) = daily(12) else { return };
     let modes = [FillMode::Pessimistic, FillMode::Optimistic, FillMode::Random, FillMode::Finer];
     for (index, path) in files.iter().enumerate() {
-        // Finer bars make many candidates, and Python slow: on two files.
-        for mode in modes.into_iter().filter(|mode| *mode != FillMode::Finer || index < 2) {
+        // Finer bars make many candidates, and Python slow: on one file.
+        for mode in modes.into_iter().filter(|mode| *mode != FillMode::Finer || index < 1) {
             check(path, mode, Costs::STOCKS, None);
         }
     }

@@ -23,6 +23,19 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok()
 }
 
+/// The same command, each long flag of which may also be given as a variable: `--sims` as `RAILBIRD_SIMS`.
+pub(crate) fn with_variables(command: clap::Command) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let command = command.mut_args(|argument| match argument.get_long().filter(|_| !argument.is_global_set()) {
+        Some(long) if long != "help" && long != "version" => {
+            let variable = format!("RAILBIRD_{}", long.to_uppercase().replace('-', "_"));
+            argument.env(variable).hide_env(true)
+        }
+        _ => argument,
+    });
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_variables))
+}
+
 /// Whether colours are unwanted.
 pub(crate) fn no_color() -> bool {
     variable("NO_COLOR").is_some_and(|value| !value.is_empty())

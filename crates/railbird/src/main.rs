@@ -16,7 +16,7 @@ mod stages;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::{
     cli::{Cli, Command},
@@ -31,7 +31,9 @@ fn main() -> ExitCode {
     // Known before parsing, so that a wrong command line is told in the form that was asked for.
     let json = arguments.iter().skip(1).take_while(|argument| *argument != "--").any(|argument| argument == "--json");
     let output = Output { json };
-    let cli = match Cli::try_parse_from(&arguments) {
+    let command = Cli::command().mut_subcommand("market", environment::with_variables);
+    let parsed = command.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return explain(&error, output),
     };

@@ -3,26 +3,40 @@
 //! Symbols are walked in parts, so that memory is bounded and a killed run goes on where it was: with `--out`, what is
 //! finished lies in `parts/`, and the tables are made from the parts alone.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
+use anyhow::Context as _;
+use arrow::array::RecordBatch;
 use clap::{Args, ValueEnum};
 use railbird_backtest::{Cached, CachedRules, CachedStats, DEFINITIONS, ForecastShelf, Scheme};
 use railbird_market::{
-    Costs, Counts, FillMode, Forecasts, Optimizer, Schedule, SymbolSummary, WalkInput, WalkRules,
-    data::{Bars, Calendar, LoadOptions},
-    fold_rows,
+    CombinationRow, CombinatorialRules, Costs, Counts, FillMode, Forecasts, Optimizer, Plan, Quality, Schedule, SymbolSummary, SymbolWalk, Timing,
+    WalkInput, WalkRules,
+    data::{Bars, Calendar, Key, LoadOptions},
+    fold_rows, from_parquet,
     strategy::{STRATEGIES, Strategy, strategy},
-    walk,
+    study, to_parquet, walk,
 };
-use railbird_model::Forecaster;
-use railbird_store::ForecastStore;
+use railbird_model::{Forecaster, builtin};
+use railbird_store::{ContentHash, ForecastStore, read_bounded, write_atomic};
 use railbird_timeline::{Clock, SystemClock};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 
 use super::{
     Files, Reading,
-    input::{Source, sources},
+    input::{Opened, Source, sources},
 };
 use crate::{
     cmd::Context,
@@ -35,7 +49,7 @@ use crate::{
 /// Which model forecasts, and whether what it made is kept.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Modelling {
-    /// Model, with parameters after a colon
+    /// Model, with parameters after a colon; or 'host:PROGRAM ARGUMENTS'
     #[arg(long, default_value = "theta", value_name = "NAME")]
     model: String,
     /// Seed of all that is random
@@ -164,6 +178,19 @@ pub(crate) struct Walk {
     /// Smallest step of the price; 0 where unknown
     #[arg(long, default_value_t = 0.0, value_name = "PRICE")]
     tick: f64,
+    /// Add an account that each day picks the strategy with limits that did best on the scored days before
+    #[arg(long)]
+    nested: bool,
+    /// Beside the walk, a study of combinatorial purged splits: so many groups of days, so many of them tested at a time. It
+    /// trains on later days too, and is never mixed with the walk
+    #[arg(long, value_name = "GROUPS,TESTED", value_parser = groups)]
+    combinatorial: Option<(usize, usize)>,
+    /// Days left out of training behind a tested group of the study, besides --study-purge
+    #[arg(long, default_value_t = 0, value_name = "N", requires = "combinatorial")]
+    embargo: usize,
+    /// Days left out of training on both sides of a tested group of the study
+    #[arg(long, default_value_t = 0, value_name = "N", requires = "combinatorial")]
+    study_purge: usize,
     /// Folder for the tables; what is finished there is not walked again
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -216,6 +243,33 @@ enum Asset {
     Crypto,
 }
 
+fn groups(text: &str) -> Result<(usize, usize), String> {
+    let pair = text.split_once(',').and_then(|(groups, tested)| Some((groups.trim().parse().ok()?, tested.trim().parse().ok()?)));
+    pair.ok_or_else(|| "expected two numbers, as in 8,2".to_owned())
+}
+
+impl Fills {
+    const fn mode(self) -> FillMode {
+        match self {
+            Self::Pessimistic => FillMode::Pessimistic,
+            Self::Optimistic => FillMode::Optimistic,
+            Self::Random => FillMode::Random,
+            Self::Finer => FillMode::Finer,
+        }
+    }
+}
+
+impl Search {
+    const fn of(self) -> Optimizer {
+        match self {
+            Self::Exact => Optimizer::Exact,
+            Self::Direct => Optimizer::Direct,
+            Self::DirectL => Optimizer::DirectL,
+            Self::De => Optimizer::De,
+        }
+    }
+}
+
 impl Walk {
     fn strategies(&self) -> Result<Vec<Box<dyn Strategy>>, Failure> {
         let names: Vec<&str> = match self.strategies.trim() {
@@ -261,18 +315,9 @@ impl Walk {
         costs.long_only = self.long_only.unwrap_or(costs.long_only);
         WalkRules {
             schedule: self.schedule(),
-            fills: match self.fills {
-                Fills::Pessimistic => FillMode::Pessimistic,
-                Fills::Optimistic => FillMode::Optimistic,
-                Fills::Random => FillMode::Random,
-                Fills::Finer => FillMode::Finer,
-            },
-            optimizer: match self.optimizer {
-                Search::Exact => Optimizer::Exact,
-                Search::Direct => Optimizer::Direct,
-                Search::DirectL => Optimizer::DirectL,
-                Search::De => Optimizer::De,
-            },
+            fills: self.fills.mode(),
+            optimizer: self.optimizer.of(),
+            nested: self.nested,
             evaluations_max: self.evaluations,
             bound: if self.bound.is_finite() { (self.bound * 1e6).round_ties_even() as i64 } else { -1 },
             tick: self.tick,
@@ -285,17 +330,29 @@ impl Walk {
 
 #[derive(Serialize)]
 struct Document {
-    model: String,
-    strategies: Vec<&'static str>,
-    symbols: Vec<SymbolSummary>,
-    refused: Vec<Refused>,
+    #[serde(flatten)]
+    kept: KeptDocument,
     #[serde(flatten)]
     counts: CallCounts,
     cache: Option<CachedStats>,
+    /// Symbols taken from `--out`, walked before.
+    resumed: usize,
     definitions: &'static str,
     stages: Vec<(&'static str, f64)>,
     seconds: f64,
     memory_peak_bytes: Option<u64>,
+}
+
+/// What is the same however often, and from wherever, a walk is resumed; `summary.json` holds it.
+#[derive(Serialize)]
+struct KeptDocument {
+    model: String,
+    strategies: Vec<&'static str>,
+    schedule: Schedule,
+    fills: FillMode,
+    optimizer: Optimizer,
+    symbols: Vec<Box<RawValue>>,
+    refused: Vec<Refused>,
 }
 
 #[derive(Serialize)]
@@ -304,7 +361,7 @@ struct Refused {
     reason: String,
 }
 
-/// Forecasts of the loop as written: `calls = duplicates + from_memory + from_disk + calls_made`.
+/// Forecasts of the loop as written: `calls = duplicates + from_memory + from_disk + calls_made`, those of resumed symbols left out.
 #[derive(Debug, Default, Serialize)]
 struct CallCounts {
     /// Forecasts that the loop asks for.
@@ -328,8 +385,7 @@ struct CallCounts {
 impl CallCounts {
     fn of(counts: &[Counts], cache: Option<&CachedStats>) -> Self {
         let sum = |value: fn(&Counts) -> usize| counts.iter().map(|counts| value(counts) as u64).sum::<u64>();
-        let (calls, unique, missing) =
-            (sum(|counts| counts.calls), sum(|counts| counts.unique), sum(|counts| counts.missing));
+        let (calls, unique) = (sum(|counts| counts.calls), sum(|counts| counts.unique));
         let (from_memory, from_disk, calls_made) =
             cache.map_or((0, 0, unique), |cache| (cache.from_memory, cache.from_disk, cache.made));
         Self {
@@ -340,7 +396,7 @@ impl CallCounts {
             from_disk,
             calls_made,
             cache_hits: calls.saturating_sub(calls_made),
-            missing,
+            missing: sum(|counts| counts.missing),
         }
     }
 }
@@ -348,10 +404,22 @@ impl CallCounts {
 /// A symbol ready to be forecast.
 struct Loaded<'a> {
     source: &'a Source,
+    key: String,
     bars: Bars,
     calendar: Calendar,
     finer: Option<Bars>,
 }
+
+/// A symbol that is done.
+struct Finished {
+    symbol: String,
+    summary: Box<RawValue>,
+    /// Its rows; empty where nobody asked for tables.
+    rows: Vec<RecordBatch>,
+}
+
+/// Symbols that are walked together: what a killed run loses at most, and what is in memory at once.
+const SYMBOLS_A_PART: usize = 32;
 
 /// Walks and prints.
 pub(crate) fn run(context: &Context, arguments: &Walk) -> Result<Outcome, Failure> {
@@ -359,127 +427,469 @@ pub(crate) fn run(context: &Context, arguments: &Walk) -> Result<Outcome, Failur
     let mut stages = Stages::start(&clock as &dyn Clock);
     let strategies = arguments.strategies()?;
     let sources = sources(&arguments.files.paths)?;
-    let options = arguments.reading.options();
     let asked = arguments.modelling.forecaster(context)?;
     let forecaster = asked.forecaster();
+    let parts = arguments.out.as_deref().map(Parts::open).transpose()?;
+    let run =
+        Run { arguments, strategies: &strategies, forecaster: &*forecaster, parts: parts.as_ref(), clock: &clock };
+    let progress = context.output.progress(sources.len() as u64, "symbols");
     stages.end("prepare");
-    let mut refused = Vec::new();
-    let mut summaries = Vec::new();
-    let mut counts = Vec::new();
-
-    let loaded: Vec<_> = sources.par_iter().map(|source| arguments.load(source, &options)).collect();
-    let loaded = kept(&mut refused, sources.iter().zip(loaded));
-    stages.end("load");
-
-    let forecasts: Vec<_> = loaded
-        .par_iter()
-        .map(|loaded| {
-            let symbol = &loaded.source.symbol;
-            let plan = arguments.schedule().plan(symbol, &loaded.bars)?;
-            Forecasts::make(symbol, &loaded.bars, &plan, &*forecaster, arguments.modelling.seed)
-        })
-        .collect();
-    let forecasts = kept(
-        &mut refused,
-        loaded.iter().map(|loaded| loaded.source).zip(forecasts.into_iter().zip(&loaded).map(|(forecasts, loaded)| {
-            forecasts.map(|forecasts| (loaded, forecasts)).map_err(|error| error.to_string())
-        })),
-    );
-    stages.end("forecast");
-
-    let walks: Vec<_> = forecasts
-        .par_iter()
-        .map(|(loaded, forecasts)| {
-            let input = WalkInput {
-                symbol: &loaded.source.symbol,
-                bars: &loaded.bars,
-                calendar: loaded.calendar,
-                forecasts,
-                finer: loaded.finer.as_ref(),
-            };
-            let rules = arguments.rules(loaded.calendar);
-            walk(&input, &strategies, &rules).map(|walk| (walk, rules)).map_err(|error| error.to_string())
-        })
-        .collect();
-    counts.extend(forecasts.iter().map(|(_, forecasts)| forecasts.counts));
-    let walks = kept(&mut refused, forecasts.iter().map(|(loaded, _)| loaded.source).zip(walks));
-    stages.end("walk");
-
-    summaries.par_extend(walks.par_iter().map(|(walk, rules)| SymbolSummary::of(walk, rules)));
-    stages.end("metrics");
-    if let Some(out) = &arguments.out {
-        let batches: Vec<_> = walks.iter().map(|(walk, _)| fold_rows(walk)).collect::<Result<_, _>>()?;
-        std::fs::create_dir_all(out)?;
-        railbird_store::write_atomic(&out.join("folds.parquet"), &railbird_market::to_parquet(&batches)?)?;
+    let mut walked = Walked::default();
+    for part in sources.chunks(SYMBOLS_A_PART) {
+        run.part(part, &mut stages, &mut walked)?;
+        progress.inc(part.len() as u64);
+    }
+    progress.finish_and_clear();
+    let kept = KeptDocument {
+        model: forecaster.id().to_string(),
+        strategies: strategies.iter().map(|strategy| strategy.name()).collect(),
+        schedule: arguments.schedule(),
+        fills: arguments.fills.mode(),
+        optimizer: arguments.optimizer.of(),
+        symbols: walked.finished.iter().map(|finished| finished.summary.clone()).collect(),
+        refused: walked.refused,
+    };
+    if let Some(parts) = &parts {
+        parts.finish(&walked.finished, &kept)?;
     }
     stages.end("write");
     let cache = asked.stats();
     let (stages, seconds) = stages.finish();
     let document = Document {
-        model: forecaster.id().to_string(),
-        strategies: strategies.iter().map(|strategy| strategy.name()).collect(),
-        symbols: summaries,
-        refused,
-        counts: CallCounts::of(&counts, cache.as_ref()),
+        counts: CallCounts::of(&walked.counts, cache.as_ref()),
+        kept,
         cache,
+        resumed: walked.resumed,
         definitions: DEFINITIONS,
-        stages,
+        stages: merged(&stages),
         seconds,
         memory_peak_bytes: memory::peak_bytes(),
     };
     context.output.write(&document, |document| text(document, arguments.profile || context.verbose))?;
-    match (document.refused.len(), document.symbols.len()) {
+    match (document.kept.refused.len(), document.kept.symbols.len()) {
         (0, _) => Ok(Outcome::Done),
-        (_, 0) => Err(Failure::refused_because("every symbol was refused")),
+        (_, 0) => Err(Failure::refused_because("every symbol was refused; the reasons stand above")),
         _ => Ok(Outcome::Partly),
     }
 }
 
-/// Those that succeeded; the others are listed.
-fn kept<'s, T>(refused: &mut Vec<Refused>, results: impl Iterator<Item = (&'s Source, Result<T, String>)>) -> Vec<T> {
-    let mut kept = Vec::new();
-    for (source, result) in results {
-        match result {
-            Ok(value) => kept.push(value),
-            Err(reason) => refused.push(Refused { symbol: source.symbol.clone(), reason }),
+/// Stages of one name as one, in order of their first.
+fn merged(stages: &[(&'static str, f64)]) -> Vec<(&'static str, f64)> {
+    let mut merged: Vec<(&'static str, f64)> = Vec::new();
+    for &(stage, seconds) in stages {
+        match merged.iter_mut().find(|(known, _)| *known == stage) {
+            Some((_, sum)) => *sum += seconds,
+            None => merged.push((stage, seconds)),
         }
     }
-    kept
+    merged
 }
 
-impl Walk {
-    fn load<'s>(&self, source: &'s Source, options: &LoadOptions) -> Result<Loaded<'s>, String> {
-        let opened = source.open().map_err(|error| error.to_string())?;
-        let series = opened.load(&source.symbol, options).map_err(|error| error.to_string())?;
-        Ok(Loaded { source, bars: series.segment_bars(series.newest()), calendar: series.calendar, finer: None })
+/// What all parts of a run share.
+struct Run<'a> {
+    arguments: &'a Walk,
+    strategies: &'a [Box<dyn Strategy>],
+    forecaster: &'a dyn Forecaster,
+    parts: Option<&'a Parts>,
+    clock: &'a SystemClock,
+}
+
+/// What came of the parts so far.
+#[derive(Default)]
+struct Walked {
+    finished: Vec<Finished>,
+    refused: Vec<Refused>,
+    counts: Vec<Counts>,
+    resumed: usize,
+}
+
+/// A symbol before it is forecast.
+enum Start<'a> {
+    Resumed(Finished),
+    Loaded(Box<Loaded<'a>>),
+}
+
+impl Run<'_> {
+    /// Walks some symbols: each stage over all of them, so that stages can be told apart.
+    fn part(&self, sources: &[Source], stages: &mut Stages<'_>, walked: &mut Walked) -> Result<(), Failure> {
+        let starts: Vec<Result<Start<'_>, String>> = sources.par_iter().map(|source| self.start(source)).collect();
+        stages.end("load");
+
+        let forecasts: Vec<Result<(Forecasts, Option<Forecasts>), String>> = starts
+            .par_iter()
+            .map(|start| match start {
+                Ok(Start::Loaded(loaded)) => self.forecast(loaded).map_err(|error| error.to_string()),
+                _ => Err(String::new()),
+            })
+            .collect();
+        stages.end("forecast");
+
+        let (accounts_ns, searches_ns) = (AtomicU64::new(0), AtomicU64::new(0));
+        let timing = Timing { clock: self.clock, accounts_ns: &accounts_ns, searches_ns: &searches_ns };
+        let began = self.clock.monotonic();
+        let walks: Vec<Option<Result<(SymbolWalk, WalkRules), String>>> = starts
+            .par_iter()
+            .zip(&forecasts)
+            .map(|(start, forecasts)| match (start, forecasts) {
+                (Ok(Start::Loaded(loaded)), Ok((forecasts, _))) => {
+                    let input = WalkInput {
+                        symbol: &loaded.source.symbol,
+                        bars: &loaded.bars,
+                        calendar: loaded.calendar,
+                        forecasts,
+                        finer: loaded.finer.as_ref(),
+                        timing: Some(timing),
+                    };
+                    let rules = self.arguments.rules(loaded.calendar);
+                    let walk = walk(&input, self.strategies, &rules);
+                    Some(walk.map(|walk| (walk, rules)).map_err(|error| error.to_string()))
+                }
+                _ => None,
+            })
+            .collect();
+        // Of the wall time, searches get the share that they have in the threads' time.
+        let took = self.clock.monotonic().saturating_sub(began).as_secs_f64();
+        let threads = |sum: &AtomicU64| sum.load(Ordering::Relaxed) as f64;
+        let share = (threads(&searches_ns) / threads(&accounts_ns).max(1.0)).min(1.0);
+        stages.end_in_parts(&[("optimise", took * share)], "simulate");
+
+        let finished: Vec<Option<Result<Finished, Failure>>> = (&starts, &forecasts, &walks)
+            .into_par_iter()
+            .map(|(start, forecasts, walk)| match (start, forecasts, walk) {
+                (Ok(Start::Loaded(loaded)), Ok((forecasts, naive)), Some(Ok((walk, rules)))) => {
+                    Some(self.finished(loaded, forecasts, naive.as_ref(), walk, rules))
+                }
+                _ => None,
+            })
+            .collect();
+        stages.end("metrics");
+
+        let all = sources.iter().zip(starts).zip(forecasts).zip(walks).zip(finished);
+        for ((((source, start), forecasts), walk), finished) in all {
+            let refused = |reason| Refused { symbol: source.symbol.clone(), reason };
+            let loaded = match start {
+                Err(reason) => {
+                    walked.refused.push(refused(reason));
+                    continue;
+                }
+                Ok(Start::Resumed(finished)) => {
+                    walked.resumed += 1;
+                    walked.finished.push(finished);
+                    continue;
+                }
+                Ok(Start::Loaded(loaded)) => loaded,
+            };
+            match (forecasts, walk, finished) {
+                (Ok((forecasts, _)), Some(Ok(_)), Some(finished)) => {
+                    let finished = match finished {
+                        Ok(finished) => finished,
+                        Err(failure) => {
+                            walked.refused.push(refused(failure.to_string()));
+                            continue;
+                        }
+                    };
+                    walked.counts.push(forecasts.counts);
+                    if let Some(parts) = self.parts {
+                        parts.put(&loaded.key, &finished)?;
+                    }
+                    walked.finished.push(finished);
+                }
+                (Err(reason), ..) | (_, Some(Err(reason)), _) => walked.refused.push(refused(reason)),
+                _ => walked.refused.push(refused("not walked".to_owned())),
+            }
+        }
+        stages.end("write");
+        Ok(())
     }
+
+    fn start<'s>(&self, source: &'s Source) -> Result<Start<'s>, String> {
+        let opened = source.open().map_err(|error| error.to_string())?;
+        let key = self.parts.map(|_| self.key(&opened)).unwrap_or_default();
+        if let Some(finished) = self.parts.and_then(|parts| parts.get(&source.symbol, &key)) {
+            return Ok(Start::Resumed(finished));
+        }
+        let options = self.arguments.reading.options();
+        let series = opened.load(&source.symbol, &options).map_err(|error| error.to_string())?;
+        let finer = self.arguments.finer.as_deref().map(|folder| finer_bars(source, folder, &options)).transpose()?;
+        let bars = series.segment_bars(series.newest());
+        Ok(Start::Loaded(Box::new(Loaded { source, key, bars, calendar: series.calendar, finer })))
+    }
+
+    /// Hash of all that a symbol's result depends on.
+    fn key(&self, opened: &Opened) -> String {
+        let arguments = self.arguments;
+        let rules = [Calendar::Exchange, Calendar::Always].map(|calendar| format!("{:?}", arguments.rules(calendar)));
+        let names: Vec<&str> = self.strategies.iter().map(|strategy| strategy.name()).collect();
+        let id = self.forecaster.id();
+        let all = format!(
+            "{}\n{:?}\n{}\n{}\n{:?}\n{:?}\n{:?}\n{}",
+            env!("CARGO_PKG_VERSION"),
+            rules,
+            names.join(","),
+            id,
+            id.digest(),
+            arguments.reading.options(),
+            (&arguments.finer, arguments.combinatorial, arguments.study_purge, arguments.embargo),
+            opened.hash()
+        );
+        ContentHash::of(all.as_bytes()).to_string()
+    }
+
+    fn forecast(&self, loaded: &Loaded<'_>) -> Result<(Forecasts, Option<Forecasts>), railbird_market::Error> {
+        let (symbol, seed) = (&loaded.source.symbol, self.arguments.modelling.seed);
+        let plan = self.arguments.schedule().plan(symbol, &loaded.bars)?;
+        let forecasts = Forecasts::make(symbol, &loaded.bars, &plan, self.forecaster, seed)?;
+        // The baseline of every score, too quick to be worth keeping.
+        let closes = plan.unique().iter().copied().filter(|(key, _)| *key == Key::Close);
+        let closes = Plan::new(loaded.bars.len(), closes);
+        let naive =
+            builtin("naive").ok().and_then(|naive| Forecasts::make(symbol, &loaded.bars, &closes, &*naive, seed).ok());
+        Ok((forecasts, naive))
+    }
+
+    fn finished(
+        &self,
+        loaded: &Loaded<'_>,
+        forecasts: &Forecasts,
+        naive: Option<&Forecasts>,
+        walk: &SymbolWalk,
+        rules: &WalkRules,
+    ) -> Result<Finished, Failure> {
+        let splits = self.arguments.combinatorial.map(|(groups, tested)| CombinatorialRules {
+            groups,
+            tested,
+            purge: self.arguments.study_purge,
+            embargo: self.arguments.embargo,
+        });
+        let input = WalkInput {
+            symbol: &walk.symbol,
+            bars: &loaded.bars,
+            calendar: loaded.calendar,
+            forecasts,
+            finer: loaded.finer.as_ref(),
+            timing: None,
+        };
+        let combinatorial = splits.map(|splits| study(&input, self.strategies, rules, splits)).transpose()?;
+        let quality = naive.map(|naive| Quality::of(&loaded.bars, &walk.bars, forecasts, naive, rules.seed));
+        let summary = WithQuality { summary: SymbolSummary::of(walk, rules), costs: rules.costs, forecasts: quality, combinatorial };
+        let rows = if self.parts.is_some() { vec![fold_rows(walk)?] } else { Vec::new() };
+        Ok(Finished { symbol: walk.symbol.clone(), summary: to_raw_value(&summary)?, rows })
+    }
+}
+
+#[derive(Serialize)]
+struct WithQuality {
+    #[serde(flatten)]
+    summary: SymbolSummary,
+    costs: Costs,
+    forecasts: Option<Quality>,
+    /// A study of its own, which trains on later days too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    combinatorial: Option<Vec<CombinationRow>>,
+}
+
+/// Bars of the same symbol from the folder of finer ones.
+fn finer_bars(source: &Source, folder: &Path, options: &LoadOptions) -> Result<Bars, String> {
+    let found = sources(&[folder.to_owned()]).map_err(|error| error.to_string())?;
+    let symbol = source.symbol.rsplit('/').next().unwrap_or_default();
+    let finer = found.iter().find(|finer| finer.symbol == symbol);
+    let finer = finer.ok_or_else(|| format!("{}: no finer bars of {symbol}", folder.display()))?;
+    let opened = finer.open().map_err(|error| error.to_string())?;
+    Ok(opened.load(&finer.symbol, options).map_err(|error| error.to_string())?.bars)
+}
+
+/// What is finished of a walk with `--out`: `parts/` holds a summary and the rows of each symbol, written whole or not at
+/// all, under a hash of all that they depend on.
+struct Parts {
+    out: PathBuf,
+    folder: PathBuf,
+}
+
+#[derive(Serialize)]
+struct PartOut<'a> {
+    key: &'a str,
+    symbol: &'a str,
+    summary: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct PartIn {
+    key: String,
+    summary: Box<RawValue>,
+}
+
+/// Largest part that is read, bytes.
+const PART_BYTES_MAX: u64 = 1 << 30;
+
+impl Parts {
+    fn open(out: &Path) -> Result<Self, Failure> {
+        let folder = out.join("parts");
+        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        railbird_store::sweep(&folder)?;
+        railbird_store::sweep(out)?;
+        Ok(Self { out: out.to_owned(), folder })
+    }
+
+    fn place(&self, symbol: &str, ending: &str) -> PathBuf {
+        self.folder.join(format!("{}.{ending}", ContentHash::of(symbol.as_bytes()).short(16)))
+    }
+
+    /// A part that was finished under the same key.
+    fn get(&self, symbol: &str, key: &str) -> Option<Finished> {
+        let bytes = read_bounded(&self.place(symbol, "json"), PART_BYTES_MAX).ok()?;
+        let part: PartIn = serde_json::from_slice(&bytes).ok().filter(|part: &PartIn| part.key == key)?;
+        let rows = read_bounded(&self.place(symbol, "parquet"), PART_BYTES_MAX).ok()?;
+        Some(Finished { symbol: symbol.to_owned(), summary: part.summary, rows: from_parquet(rows).ok()? })
+    }
+
+    /// Keeps a part; the summary last, since it says that the rows are there.
+    fn put(&self, key: &str, finished: &Finished) -> Result<(), Failure> {
+        let summary = self.place(&finished.symbol, "json");
+        if summary.exists() {
+            std::fs::remove_file(&summary)?;
+        }
+        write_atomic(&self.place(&finished.symbol, "parquet"), &to_parquet(&finished.rows)?)?;
+        let part = PartOut { key, symbol: &finished.symbol, summary: &finished.summary };
+        write_atomic(&summary, &serde_json::to_vec(&part)?)?;
+        Ok(())
+    }
+
+    /// Writes the tables of all parts, and takes away parts of symbols that are no longer walked.
+    fn finish(&self, finished: &[Finished], kept: &KeptDocument) -> Result<(), Failure> {
+        if finished.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<RecordBatch> = finished.iter().flat_map(|finished| finished.rows.iter().cloned()).collect();
+        write_atomic(&self.out.join("folds.parquet"), &to_parquet(&rows)?)?;
+        if let Some(study) = study_csv(&kept.symbols)? {
+            write_atomic(&self.out.join("combinatorial.csv"), study.as_bytes())?;
+        }
+        write_atomic(&self.out.join("summary.csv"), summary_csv(&kept.symbols)?.as_bytes())?;
+        let mut summary = serde_json::to_vec_pretty(kept)?;
+        summary.push(b'\n');
+        write_atomic(&self.out.join("summary.json"), &summary)?;
+        let wanted: HashSet<PathBuf> = finished
+            .iter()
+            .flat_map(|finished| ["json", "parquet"].map(|ending| self.place(&finished.symbol, ending)))
+            .collect();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            if !wanted.contains(&path) && path.extension().is_some_and(|ending| ending == "json" || ending == "parquet")
+            {
+                std::fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Columns of the summary table: head, and the place of each in a strategy's summary.
+const SUMMARY: [(&str, &str); 17] = [
+    ("return", "/metrics/total"),
+    ("annualised", "/metrics/annualised"),
+    ("volatility", "/metrics/volatility"),
+    ("sharpe", "/metrics/sharpe"),
+    ("sortino", "/metrics/sortino"),
+    ("deflated_sharpe", "/deflated_sharpe"),
+    ("drawdown_max", "/metrics/drawdown_max"),
+    ("drawdown_periods_max", "/metrics/drawdown_periods_max"),
+    ("calmar", "/metrics/calmar"),
+    ("hit_rate", "/metrics/hit_rate"),
+    ("turnover", "/metrics/turnover"),
+    ("exposure", "/metrics/exposure"),
+    ("return_pessimistic", "/pessimistic/total"),
+    ("return_optimistic", "/optimistic/total"),
+    ("return_untuned_pessimistic", "/untuned_pessimistic/total"),
+    ("return_untuned_optimistic", "/untuned_optimistic/total"),
+    ("searches", "/searches"),
+];
+
+fn summary_csv(symbols: &[Box<RawValue>]) -> Result<String, Failure> {
+    let heads: Vec<&str> = SUMMARY.iter().map(|(head, _)| *head).collect();
+    let mut text = format!("symbol,strategy,{},return_buy_hold\n", heads.join(","));
+    for symbol in symbols {
+        let symbol: Value = serde_json::from_str(symbol.get())?;
+        for strategy in symbol["strategies"].as_array().into_iter().flatten() {
+            let shown = |value: Option<&Value>| {
+                value.filter(|value| !value.is_null()).map(Value::to_string).unwrap_or_default()
+            };
+            let name = symbol["symbol"].as_str().unwrap_or_default();
+            let cells: Vec<String> = SUMMARY.iter().map(|(_, place)| shown(strategy.pointer(place))).collect();
+            let name = if name.contains([',', '"', '\n']) {
+                format!("\"{}\"", name.replace('"', "\"\""))
+            } else {
+                name.to_owned()
+            };
+            let strategy = strategy["strategy"].as_str().unwrap_or_default();
+            text.push_str(&format!(
+                "{name},{strategy},{},{}\n",
+                cells.join(","),
+                shown(symbol.pointer("/buy_hold/total"))
+            ));
+        }
+    }
+    Ok(text)
+}
+
+/// The table of the study; `None` where there was none.
+fn study_csv(symbols: &[Box<RawValue>]) -> Result<Option<String>, Failure> {
+    const COLUMNS: [&str; 10] = [
+        "symbol", "strategy", "split", "training_days", "tested_days", "m_high", "m_low", "policy", "training_bp", "tested_bp",
+    ];
+    let mut text = None;
+    for symbol in symbols {
+        let symbol: Value = serde_json::from_str(symbol.get())?;
+        for row in symbol["combinatorial"].as_array().into_iter().flatten() {
+            let cell = |column: &&str| match &row[*column] {
+                Value::String(text) => text.replace([',', '"', '\n'], "_"),
+                other => other.to_string(),
+            };
+            let cells: Vec<String> = COLUMNS.iter().map(cell).collect();
+            let text = text.get_or_insert_with(|| format!("{}\n", COLUMNS.join(",")));
+            text.push_str(&cells.join(","));
+            text.push('\n');
+        }
+    }
+    Ok(text)
 }
 
 fn text(document: &Document, profile: bool) -> String {
-    let percent = |share: f64| format!("{:.2}", share * 100.0);
-    let optional =
-        |value: Option<f64>, digits: usize| value.map(|value| format!("{value:.digits$}")).unwrap_or_default();
+    let percent = |value: Option<&Value>| {
+        value.and_then(Value::as_f64).map(|share| format!("{:.2}", share * 100.0)).unwrap_or_default()
+    };
+    let number =
+        |value: Option<&Value>| value.and_then(Value::as_f64).map(|value| format!("{value:.2}")).unwrap_or_default();
     let mut rows = Vec::new();
-    for symbol in &document.symbols {
-        for summary in &symbol.strategies {
-            let metrics = &summary.metrics;
-            rows.push(vec![
-                symbol.symbol.clone(),
-                summary.strategy.to_owned(),
-                percent(metrics.total),
-                percent(metrics.annualised),
-                optional(metrics.sharpe, 2),
-                optional(metrics.sortino, 2),
-                percent(metrics.drawdown_max),
-                metrics.hit_rate.map(percent).unwrap_or_default(),
-                percent(metrics.exposure),
-                percent(summary.pessimistic.total),
-                percent(summary.optimistic.total),
-                summary.untuned_pessimistic.map(|side| percent(side.total)).unwrap_or_default(),
-                summary.untuned_optimistic.map(|side| percent(side.total)).unwrap_or_default(),
-                percent(symbol.buy_hold.total),
-            ]);
+    let mut qualities = Vec::new();
+    for symbol in &document.kept.symbols {
+        // It was written a moment ago.
+        let Ok(symbol) = serde_json::from_str::<Value>(symbol.get()) else { continue };
+        let name = symbol["symbol"].as_str().unwrap_or_default().to_owned();
+        for strategy in symbol["strategies"].as_array().into_iter().flatten() {
+            let mut row = vec![name.clone(), strategy["strategy"].as_str().unwrap_or_default().to_owned()];
+            row.push(percent(strategy.pointer("/metrics/total")));
+            row.push(percent(strategy.pointer("/metrics/annualised")));
+            row.push(number(strategy.pointer("/metrics/sharpe")));
+            row.push(number(strategy.pointer("/metrics/sortino")));
+            row.push(percent(strategy.pointer("/metrics/drawdown_max")));
+            row.push(percent(strategy.pointer("/metrics/hit_rate")));
+            row.push(percent(strategy.pointer("/metrics/exposure")));
+            for side in ["pessimistic", "optimistic", "untuned_pessimistic", "untuned_optimistic"] {
+                row.push(percent(strategy.pointer(&format!("/{side}/total"))));
+            }
+            row.push(percent(symbol.pointer("/buy_hold/total")));
+            rows.push(row);
         }
+        let quality = &symbol["forecasts"];
+        qualities.push(vec![
+            name,
+            number(quality.pointer("/mase/value")),
+            number(quality.pointer("/mase/baseline/value")),
+            number(quality.pointer("/pinball/value")),
+            number(quality.pointer("/pinball/baseline/value")),
+            percent(quality.get("coverage")),
+            percent(quality.get("coverage_naive")),
+        ]);
     }
     let head = [
         "symbol",
@@ -498,18 +908,30 @@ fn text(document: &Document, profile: bool) -> String {
         "buy_hold_%",
     ];
     let mut text = table(&head, &rows);
+    let head = ["symbol", "mase", "naive", "pinball_bp", "naive_bp", "80 %_covers_%", "naive_%"];
+    text.push_str(&format!("\nforecasts of the close\n{}", table(&head, &qualities)));
     let counts = &document.counts;
     text.push_str(&format!(
-        "\n{}: {} calls, {} unique, {} from memory, {} from disk, {} made\n",
-        document.model, counts.calls, counts.unique, counts.from_memory, counts.from_disk, counts.calls_made
+        "\n{}: {} calls, {} unique; {} duplicates, {} from memory, {} from disk, {} made\n",
+        document.kept.model,
+        counts.calls,
+        counts.unique,
+        counts.duplicates,
+        counts.from_memory,
+        counts.from_disk,
+        counts.calls_made
     ));
-    for refused in &document.refused {
+    if document.resumed > 0 {
+        text.push_str(&format!("{} symbols were walked before and taken from there\n", document.resumed));
+    }
+    for refused in &document.kept.refused {
         text.push_str(&format!("{}: refused: {}\n", refused.symbol, refused.reason));
     }
     if profile {
         let rows: Vec<Vec<String>> =
             document.stages.iter().map(|(stage, seconds)| vec![(*stage).to_owned(), format!("{seconds:.4}")]).collect();
         text.push_str(&format!("\n{}total     {:.4}\n", table(&["stage", "seconds"], &rows), document.seconds));
+        text.push_str(&format!("\n{}\n", document.definitions));
     }
     text
 }
