@@ -7,6 +7,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod f1;
+pub(crate) mod lake;
 pub(crate) mod market;
 pub(crate) mod optimize;
 pub(crate) mod serve;
