@@ -2,11 +2,7 @@
 
 use railbird_backtest::Period;
 
-use crate::{
-    data::Bars,
-    fills::Costs,
-    units::FEE_ONE,
-};
+use crate::{data::Bars, fills::Costs, units::FEE_ONE};
 
 /// Money and units.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use railbird_optimize::{
-    AffineBox, Bounds, BoxSum, Candidates, Evolution, Exact, FallbackReason, Limits, Method, Point, SearchError, Serial,
-    Span, least_move, minimize,
+    AffineBox, Bounds, BoxSum, Candidates, Evolution, Exact, FallbackReason, Limits, Method, Point, SearchError,
+    Serial, Span, least_move, minimize,
 };
 use serde::Serialize;
 
@@ -161,12 +161,7 @@ impl Chooser {
     ///
     /// # Errors
     /// Why differential evolution would have to take over, where `rules` forbid that.
-    pub fn choose(
-        &mut self,
-        days: &[TrainingDay<'_>],
-        area: Area,
-        rules: &ChoiceRules,
-    ) -> Result<Choice, Fallback> {
+    pub fn choose(&mut self, days: &[TrainingDay<'_>], area: Area, rules: &ChoiceRules) -> Result<Choice, Fallback> {
         if days.is_empty() {
             return Ok(Choice { levels: Levels::UNTUNED, value: 0, evaluations: 0, optimizer: None, fallback: None });
         }
@@ -489,7 +484,8 @@ mod tests {
 
     #[test]
     fn nothing_to_train_on_leaves_the_levels_as_they_are() {
-        let choice = Chooser::default().choose(&[], AREA, &rules(Optimizer::Exact, FillMode::Pessimistic)).expect("chosen");
+        let choice =
+            Chooser::default().choose(&[], AREA, &rules(Optimizer::Exact, FillMode::Pessimistic)).expect("chosen");
         assert_eq!((choice.levels, choice.optimizer), (Levels::UNTUNED, None));
     }
 

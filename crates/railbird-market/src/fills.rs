@@ -92,7 +92,11 @@ impl Costs {
         let share = |what, units: i64| {
             let expected = "0 to below 10,000 basis points";
             let found = units as f64 / 100.0;
-            if (0..FEE_ONE).contains(&units) { Ok(()) } else { Err(Error::Setting { what, expected, found: found.to_string() }) }
+            if (0..FEE_ONE).contains(&units) {
+                Ok(())
+            } else {
+                Err(Error::Setting { what, expected, found: found.to_string() })
+            }
         };
         share("fee", self.fee)?;
         share("slippage", self.slippage)?;
@@ -229,8 +233,11 @@ fn long(order: &LevelOrder, levels: &Levels, actual: &Actual, mode: FillMode, co
     let entry = if at_open { bars[first].open } else { lower };
     let proved = |bar: &Prices| bar.high >= sells_at;
     let hit = levels.policy == Policy::Level
-        && (if at_open || range_proves(mode, actual, true) { proved(&bars[first]) } else { bars[first].close >= sells_at }
-            || bars[first + 1..].iter().any(proved));
+        && (if at_open || range_proves(mode, actual, true) {
+            proved(&bars[first])
+        } else {
+            bars[first].close >= sells_at
+        } || bars[first + 1..].iter().any(proved));
     Some(if hit { Fill { entry, leave: upper, at_target: true } } else { Fill { entry, ..at_close } })
 }
 
@@ -251,8 +258,11 @@ fn short(order: &LevelOrder, levels: &Levels, actual: &Actual, mode: FillMode, c
     let entry = if at_open { bars[first].open } else { upper };
     let proved = |bar: &Prices| bar.low <= covers_at;
     let hit = levels.policy == Policy::Level
-        && (if at_open || range_proves(mode, actual, false) { proved(&bars[first]) } else { bars[first].close <= covers_at }
-            || bars[first + 1..].iter().any(proved));
+        && (if at_open || range_proves(mode, actual, false) {
+            proved(&bars[first])
+        } else {
+            bars[first].close <= covers_at
+        } || bars[first + 1..].iter().any(proved));
     Some(if hit { Fill { entry, leave: lower, at_target: true } } else { Fill { entry, ..at_close } })
 }
 

@@ -95,13 +95,7 @@ impl Forecasts {
     ///
     /// # Errors
     /// [`Error::Forecast`] where the forecaster fails as a whole; a single context without an answer is missing instead.
-    pub fn make(
-        symbol: &str,
-        bars: &Bars,
-        plan: &Plan,
-        forecaster: &dyn Forecaster,
-        seed: u64,
-    ) -> Result<Self, Error> {
+    pub fn make(symbol: &str, bars: &Bars, plan: &Plan, forecaster: &dyn Forecaster, seed: u64) -> Result<Self, Error> {
         let failed = |reason: String| Error::Forecast { symbol: symbol.to_owned(), reason };
         let contexts: Vec<&[f64]> = plan.unique.iter().map(|&(key, bar)| Plan::context(bars, key, bar)).collect();
         let answers = forecaster.predict_batch(&contexts, 1, seed).map_err(|error| failed(error.to_string()))?;

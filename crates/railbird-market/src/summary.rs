@@ -27,7 +27,10 @@ impl Side {
     fn of(account: &AccountWalk) -> Self {
         let periods = account.periods();
         let total = periods.iter().fold(1.0, |equity, period| equity * (1.0 + period.gain)) - 1.0;
-        Self { total, mean_bp: periods.iter().map(|period| period.gain).sum::<f64>() / (periods.len() as f64).max(1.0) * 1e4 }
+        Self {
+            total,
+            mean_bp: periods.iter().map(|period| period.gain).sum::<f64>() / (periods.len() as f64).max(1.0) * 1e4,
+        }
     }
 }
 
@@ -101,8 +104,11 @@ impl SymbolSummary {
         }
         let mut strategies: Vec<StrategySummary> =
             names.iter().filter_map(|name| strategy(walk, rules, name, bars_a_year, &buy_hold)).collect();
-        let sharpes: Vec<f64> =
-            strategies.iter().filter_map(|summary| summary.metrics.sharpe).map(|sharpe| sharpe / bars_a_year.sqrt()).collect();
+        let sharpes: Vec<f64> = strategies
+            .iter()
+            .filter_map(|summary| summary.metrics.sharpe)
+            .map(|sharpe| sharpe / bars_a_year.sqrt())
+            .collect();
         let spread = variance(&sharpes);
         for summary in &mut strategies {
             summary.deflated_sharpe = summary.metrics.deflated_sharpe(bars_a_year, names.len(), spread);
@@ -175,8 +181,7 @@ fn strategy(
 pub(crate) fn mean(periods: &[Period], buy_hold: &Metrics, seed: u64) -> Option<Score> {
     let gains: Vec<f64> = periods.iter().map(|period| period.gain * 1e4).collect();
     let mean = |gains: &[f64]| gains.iter().sum::<f64>() / gains.len() as f64;
-    let rules =
-        Bootstrap { resamples: RESAMPLES, level: 0.95, seed, resampling: Resampling::Blocks { rows: BLOCK } };
+    let rules = Bootstrap { resamples: RESAMPLES, level: 0.95, seed, resampling: Resampling::Blocks { rows: BLOCK } };
     let interval = bootstrap(&gains, mean, &rules).ok()?;
     let baseline = Baseline { name: "buy and hold", value: buy_hold.mean * 1e4 };
     Score::new("mean return a bar, bp", Better::Higher, mean(&gains), baseline, gains.len(), interval).ok()

@@ -25,8 +25,8 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt32Array,
-        UInt64Array,
+        ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
+        UInt32Array, UInt64Array,
     },
     datatypes::SchemaRef,
 };
@@ -143,7 +143,10 @@ fn batch(walk: &SymbolWalk, rows: &[Row<'_>]) -> Result<RecordBatch, Error> {
         ("fold", Arc::new(folds.collect::<UInt32Array>())),
         ("time", times(&|row| walk.times[row.at].nanos())),
         ("known_at", times(&known_at)),
-        ("missing", Arc::new(rows.iter().map(|row| Some(row.day.is_some_and(|day| day.missing))).collect::<BooleanArray>())),
+        (
+            "missing",
+            Arc::new(rows.iter().map(|row| Some(row.day.is_some_and(|day| day.missing))).collect::<BooleanArray>()),
+        ),
         ("side", text(rows.iter().map(|row| Some(side(row))))),
         ("m_high", integer(&|row| levels(row).map(|levels| levels.high))),
         ("m_low", integer(&|row| levels(row).map(|levels| levels.low))),
@@ -151,7 +154,10 @@ fn batch(walk: &SymbolWalk, rows: &[Row<'_>]) -> Result<RecordBatch, Error> {
         ("optimizer", text(rows.iter().map(|row| choice(row)?.optimizer.map(|optimizer| optimizer.name())))),
         ("fallback", text(rows.iter().map(|row| choice(row)?.fallback.map(|fallback| fallback.name())))),
         ("picked", text(rows.iter().map(|row| row.day.and_then(|day| day.picked)))),
-        ("evaluations", Arc::new(rows.iter().map(|row| choice(row).map(|choice| choice.evaluations)).collect::<UInt64Array>())),
+        (
+            "evaluations",
+            Arc::new(rows.iter().map(|row| choice(row).map(|choice| choice.evaluations)).collect::<UInt64Array>()),
+        ),
         ("trained", float(&|row| choice(row).map(|choice| choice.value as f64 / (2.0 * crate::PAY_ONE)))),
         ("entry", integer(&|row| fill(row).map(|fill| fill.entry))),
         ("leave", integer(&|row| fill(row).map(|fill| fill.leave))),
@@ -190,8 +196,10 @@ fn side(row: &Row<'_>) -> &'static str {
 pub fn to_parquet(batches: &[RecordBatch]) -> Result<Vec<u8>, Error> {
     let schema: SchemaRef = batches.first().map(RecordBatch::schema).ok_or_else(|| failed(&"no batch"))?;
     let level = ZstdLevel::try_new(3).map_err(|error| failed(&error))?;
-    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(level)).set_created_by("railbird".to_owned());
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema, Some(properties.build())).map_err(|error| failed(&error))?;
+    let properties =
+        WriterProperties::builder().set_compression(Compression::ZSTD(level)).set_created_by("railbird".to_owned());
+    let mut writer =
+        ArrowWriter::try_new(Vec::new(), schema, Some(properties.build())).map_err(|error| failed(&error))?;
     for batch in batches {
         writer.write(batch).map_err(|error| failed(&error))?;
     }
@@ -203,7 +211,8 @@ pub fn to_parquet(batches: &[RecordBatch]) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// [`Error::Columns`] where it is none.
 pub fn from_parquet(bytes: Vec<u8>) -> Result<Vec<RecordBatch>, Error> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).map_err(|error| failed(&error))?;
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes)).map_err(|error| failed(&error))?;
     let reader = builder.with_batch_size(1 << 20).build().map_err(|error| failed(&error))?;
     reader.collect::<Result<_, _>>().map_err(|error| failed(&error))
 }

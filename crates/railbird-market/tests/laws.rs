@@ -100,10 +100,8 @@ fn the_past_is_not_changed_by_what_comes_later() {
 fn a_simulation_is_the_same_however_many_come_after_it() {
     let Some(files) = daily(15) else { return };
     let model = builtin("theta").expect("known");
-    let rules = |sims| WalkRules {
-        schedule: Schedule::Simulations { sims, horizon: 7 },
-        ..WalkRules::new(Costs::STOCKS)
-    };
+    let rules =
+        |sims| WalkRules { schedule: Schedule::Simulations { sims, horizon: 7 }, ..WalkRules::new(Costs::STOCKS) };
     for path in &files {
         let (name, Some(bars)) = (symbol(path), newest(path, 160)) else { continue };
         let seventy = walked(&name, &bars, &*model, &rules(70), None);
@@ -159,7 +157,11 @@ fn the_exact_search_is_never_worse_than_the_others() {
                     let Some(choice) = exact.choice else { continue };
                     for other in [&direct, &de] {
                         let other = other.accounts[at].days[day].choice.expect("chosen as well");
-                        assert!(choice.value >= other.value, "{name} {} day {day}: {choice:?} {other:?}", account.strategy);
+                        assert!(
+                            choice.value >= other.value,
+                            "{name} {} day {day}: {choice:?} {other:?}",
+                            account.strategy
+                        );
                         better += usize::from(choice.value > other.value);
                     }
                     windows += 1;

@@ -68,13 +68,21 @@ fn check(path: &Path, mode: FillMode, costs: Costs, missing_every: Option<usize>
     }
     let bars = whole.slice(whole.len() - 200..whole.len());
     let (sims, horizon) = (40, 7);
-    let rules = WalkRules { schedule: Schedule::Simulations { sims, horizon }, fills: mode, seed: 7, ..WalkRules::new(costs) };
+    let rules =
+        WalkRules { schedule: Schedule::Simulations { sims, horizon }, fills: mode, seed: 7, ..WalkRules::new(costs) };
     let name = symbol(path);
     let plan = rules.schedule.plan(&name, &bars).expect("long enough");
     let model = Gappy { inner: railbird_model::builtin("theta").expect("known"), every: missing_every };
     let forecasts = Forecasts::make(&name, &bars, &plan, &model, 0).expect("made");
     let finer = (mode == FillMode::Finer).then(|| finer(&bars));
-    let input = WalkInput { symbol: &name, bars: &bars, calendar: series.calendar, forecasts: &forecasts, finer: finer.as_ref(), timing: None };
+    let input = WalkInput {
+        symbol: &name,
+        bars: &bars,
+        calendar: series.calendar,
+        forecasts: &forecasts,
+        finer: finer.as_ref(),
+        timing: None,
+    };
     let strategies: Vec<_> = STRATEGIES.iter().map(|name| strategy(name).expect("known")).collect();
     let walked = walk(&input, &strategies, &rules).expect("walked");
 
@@ -82,7 +90,11 @@ fn check(path: &Path, mode: FillMode, costs: Costs, missing_every: Option<usize>
     let quantile = |at: usize| known((0..bars.len()).map(|bar| forecasts.close_quantiles(bar)[at]));
     let inside = |finer: &Bars| -> Vec<Vec<[f64; 4]>> {
         (0..bars.len())
-            .map(|bar| (bar * 4..bar * 4 + 4).map(|at| [finer.open[at], finer.high[at], finer.low[at], finer.close[at]]).collect())
+            .map(|bar| {
+                (bar * 4..bar * 4 + 4)
+                    .map(|at| [finer.open[at], finer.high[at], finer.low[at], finer.close[at]])
+                    .collect()
+            })
             .collect()
     };
     let given = json!({
@@ -96,7 +108,11 @@ fn check(path: &Path, mode: FillMode, costs: Costs, missing_every: Option<usize>
     });
     let plain = oracle(&given);
     for name in STRATEGIES {
-        let account = walked.accounts.iter().find(|account| account.strategy == name && account.tuned != Some(false)).expect("walked");
+        let account = walked
+            .accounts
+            .iter()
+            .find(|account| account.strategy == name && account.tuned != Some(false))
+            .expect("walked");
         let rows = plain[name]["rows"].as_array().expect("rows");
         assert_eq!(rows.len(), account.days.len());
         for (at, (row, day)) in rows.iter().zip(&account.days).enumerate() {

@@ -20,7 +20,11 @@ fn every_real_file_is_read_and_nothing_crashes() {
                 let bars = series.segment_bars(segment);
                 for at in 1..bars.len() {
                     let factor = bars.open[at] / bars.close[at - 1];
-                    assert!((1.0 / 1.4..=1.4).contains(&factor) || adjust == Adjustment::All, "{} {factor}", path.display());
+                    assert!(
+                        (1.0 / 1.4..=1.4).contains(&factor) || adjust == Adjustment::All,
+                        "{} {factor}",
+                        path.display()
+                    );
                     assert!(bars.low[at] > 0.0 && bars.low[at] <= bars.high[at]);
                 }
             }
@@ -42,7 +46,10 @@ fn a_refusal_of_breaks_says_where_and_why() {
                 let first = &split.findings.breaks[0];
                 let message = error.to_string();
                 assert!(message.starts_with(&symbol(&path)), "{message}");
-                assert!(message.contains(&first.to.to_string()) && message.contains(&first.reason.to_string()), "{message}");
+                assert!(
+                    message.contains(&first.to.to_string()) && message.contains(&first.reason.to_string()),
+                    "{message}"
+                );
             }
         }
     }
@@ -116,7 +123,11 @@ fn adjusted_prices_of_two_sources_move_alike_and_never_change_the_past() {
     // Cut before the last split: what is left is the same.
     let cut = lean.time.partition_point(|time| time.to_string().as_str() < "2020-08-01");
     let text = std::fs::read_to_string(folder.join("daily/lean-1998-2021/AAPL.csv")).expect("read");
-    let short: String = text.lines().filter(|line| *line < "2020-08-01" || line.starts_with('t')).map(|line| format!("{line}\n")).collect();
+    let short: String = text
+        .lines()
+        .filter(|line| *line < "2020-08-01" || line.starts_with('t'))
+        .map(|line| format!("{line}\n"))
+        .collect();
     let file = railbird_market::data::File { name: "AAPL.csv".to_owned(), bytes: short.into_bytes() };
     let factors = common::read(&folder.join("daily/lean-1998-2021/AAPL.factors"));
     let cut_series = railbird_market::data::load("AAPL", &[file], Some(&factors), &options).expect("read");

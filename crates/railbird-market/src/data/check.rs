@@ -63,10 +63,15 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Hole { days, factor } => write!(out, "a hole of {days:.1} days, then a price {factor:.4} times the last"),
+            Self::Hole { days, factor } => {
+                write!(out, "a hole of {days:.1} days, then a price {factor:.4} times the last")
+            }
             Self::Jump { factor } => write!(out, "an unexplained jump to {factor:.4} times the last close"),
             Self::Split { ratio, factor } => {
-                write!(out, "a split of {ratio} for 1 that is told of but not applied, the price {factor:.4} times the last")
+                write!(
+                    out,
+                    "a split of {ratio} for 1 that is told of but not applied, the price {factor:.4} times the last"
+                )
             }
         }
     }

@@ -67,7 +67,8 @@ impl Roles {
         used.extend(roles.quotes.into_iter().flat_map(|(bid, ask)| [bid, ask]));
         used.extend(roles.split_ratio);
         used.extend(roles.dividend);
-        roles.ignored = (0..names.len()).filter(|at| !used.contains(at)).map(|at| names[at].trim().to_owned()).collect();
+        roles.ignored =
+            (0..names.len()).filter(|at| !used.contains(at)).map(|at| names[at].trim().to_owned()).collect();
         Ok(roles)
     }
 }
@@ -94,7 +95,9 @@ pub(super) fn read(file: &str, bytes: &[u8], options: &LoadOptions) -> Result<Ta
             Err(error) => {
                 let line = error.position().map_or(line, ::csv::Position::line);
                 let problem = match error.kind() {
-                    ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => format!("{len} fields, not {expected_len}"),
+                    ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                        format!("{len} fields, not {expected_len}")
+                    }
                     _ => error.to_string(),
                 };
                 return Err(refused(line, problem, "expected as many fields as the header has"));
@@ -162,12 +165,7 @@ impl<'f> Rows<'f> {
     }
 
     /// Keeps a row, drops it and counts it, or refuses the file.
-    pub(super) fn push(
-        &mut self,
-        row: &Row,
-        at: &dyn std::fmt::Display,
-        options: &LoadOptions,
-    ) -> Result<(), Error> {
+    pub(super) fn push(&mut self, row: &Row, at: &dyn std::fmt::Display, options: &LoadOptions) -> Result<(), Error> {
         let refused = |problem: String, advice: &'static str| {
             Err(Error::Table { place: format!("{}, {at}", self.file), problem, advice })
         };
@@ -233,7 +231,9 @@ impl<'f> Rows<'f> {
 
 /// NaN for the ways in which an empty cell is written.
 fn parse_number(cell: &[u8]) -> Option<f64> {
-    if cell.is_empty() || [&b"nan"[..], b"null", b"na", b"n/a", b"none", b"-"].iter().any(|word| cell.eq_ignore_ascii_case(word)) {
+    if cell.is_empty()
+        || [&b"nan"[..], b"null", b"na", b"n/a", b"none", b"-"].iter().any(|word| cell.eq_ignore_ascii_case(word))
+    {
         return Some(f64::NAN);
     }
     std::str::from_utf8(cell).ok()?.parse().ok()
@@ -362,11 +362,15 @@ mod tests {
         let head = "date,open,high,low,close\n2024-01-02,2,3,1,2\n";
         check(
             &format!("{head}2024-01-02,2,3,1,2\n"),
-            expect!["A.csv, line 3: 2024-01-02T00:00:00Z is the same time as the row before, 2024-01-02T00:00:00Z; times must ascend and be unique; sort the file and drop repeats"],
+            expect![
+                "A.csv, line 3: 2024-01-02T00:00:00Z is the same time as the row before, 2024-01-02T00:00:00Z; times must ascend and be unique; sort the file and drop repeats"
+            ],
         );
         check(
             &format!("{head}2024-01-03,2,1,1,2\n"),
-            expect!["A.csv, line 3: open 2, high 1, low 1, close 2 are out of bounds; expected 0 < low <= open, close <= high, bid <= ask; correct the row or drop such rows with --drop-bad-bars"],
+            expect![
+                "A.csv, line 3: open 2, high 1, low 1, close 2 are out of bounds; expected 0 < low <= open, close <= high, bid <= ask; correct the row or drop such rows with --drop-bad-bars"
+            ],
         );
         check(
             &format!("{head}2024-01-03,2,x,1,2\n"),
@@ -376,7 +380,12 @@ mod tests {
             &format!("{head}2024-01-03,2,2\n"),
             expect!["A.csv, line 3: 3 fields, not 5; expected as many fields as the header has"],
         );
-        check("a,b\n", expect!["A.csv: no column of times; found a, b; expected a time (timestamp, time, date, datetime, open_time), open, high, low, close"]);
+        check(
+            "a,b\n",
+            expect![
+                "A.csv: no column of times; found a, b; expected a time (timestamp, time, date, datetime, open_time), open, high, low, close"
+            ],
+        );
         check(
             &format!("{head}2024-01-03,,,,\n2024-01-04,null,nan,NA,2\n"),
             expect![[r#"

@@ -74,9 +74,8 @@ impl Columns {
         let time = batch.column(roles.time);
         let time = match time.data_type() {
             DataType::Date32 => time.clone(),
-            DataType::Timestamp(_, zone) => {
-                cast(time, &DataType::Timestamp(TimeUnit::Nanosecond, zone.clone())).map_err(|error| error.to_string())?
-            }
+            DataType::Timestamp(_, zone) => cast(time, &DataType::Timestamp(TimeUnit::Nanosecond, zone.clone()))
+                .map_err(|error| error.to_string())?,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Date64 => {
                 cast(time, &DataType::Timestamp(TimeUnit::Nanosecond, None)).map_err(|error| error.to_string())?
             }

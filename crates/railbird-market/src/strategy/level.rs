@@ -50,7 +50,13 @@ impl Strategy for Maxdiff {
         let (Some(high), Some(low)) = (view.forecast(Key::High), view.forecast(Key::Low)) else {
             return Order::Missing;
         };
-        let sign = if low >= high { 0 } else if high.abs() > low.abs() { 1 } else { -1 };
+        let sign = if low >= high {
+            0
+        } else if high.abs() > low.abs() {
+            1
+        } else {
+            -1
+        };
         let (long, short) = side(view, sign);
         Order::Levels(LevelOrder { high, low, long, short, entry: Entry::Limit, tuning: BOTH_WAYS })
     }

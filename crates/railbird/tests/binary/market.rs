@@ -28,7 +28,8 @@ fn bars(folder: &Path, symbols: usize, count: usize) -> PathBuf {
         for _ in 0..count {
             let open = price * (1.0 + 0.004 * next());
             let close = open * (1.0 + 0.03 * next());
-            let (high, low) = (open.max(close) * (1.0 + 0.01 * next().abs()), open.min(close) * (1.0 - 0.01 * next().abs()));
+            let (high, low) =
+                (open.max(close) * (1.0 + 0.01 * next().abs()), open.min(close) * (1.0 - 0.01 * next().abs()));
             // Seconds since 1970; Monday first, weekends left out.
             text.push_str(&format!("{},{open},{high},{low},{close},1000\n", day * 86_400_i64));
             price = close;
@@ -61,7 +62,17 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 /// A document less what depends on time, on memory and on what was in the cache.
 fn lasting(mut document: Value) -> Value {
     let object = document.as_object_mut().expect("an object");
-    for key in ["stages", "seconds", "memory_peak_bytes", "cache", "from_memory", "from_disk", "calls_made", "cache_hits", "resumed"] {
+    for key in [
+        "stages",
+        "seconds",
+        "memory_peak_bytes",
+        "cache",
+        "from_memory",
+        "from_disk",
+        "calls_made",
+        "cache_hits",
+        "resumed",
+    ] {
         object.remove(key);
     }
     document
@@ -69,7 +80,8 @@ fn lasting(mut document: Value) -> Value {
 
 #[test]
 fn market_redundancy_prints_both_counts() {
-    let (code, document) = Home::new().json(&["market", "redundancy", "--sims", "70", "--horizon", "7", "--days", "200", "--by-day"]);
+    let (code, document) =
+        Home::new().json(&["market", "redundancy", "--sims", "70", "--horizon", "7", "--days", "200", "--by-day"]);
     assert_eq!(code, 0);
     assert_eq!((&document["walk"]["calls"], &document["walk"]["unique"]), (&1960.into(), &304.into()));
     assert_eq!((&document["paper"]["calls"], &document["paper"]["unique"]), (&46_340.into(), &800.into()));
@@ -108,7 +120,8 @@ fn market_walk_killed_at_any_moment_goes_on_to_the_same_bytes() {
     let home = Home::new();
     let folder = bars(&home.path().join("bars"), 100, 150);
     let walk = |out: &Path| {
-        ["market", "walk", text(&folder), "--strategies", "maxdiff,simple", "--sims", "30", "--out", text(out)].map(str::to_owned)
+        ["market", "walk", text(&folder), "--strategies", "maxdiff,simple", "--sims", "30", "--out", text(out)]
+            .map(str::to_owned)
     };
     let whole = home.path().join("whole");
     let arguments = walk(&whole);
@@ -116,7 +129,9 @@ fn market_walk_killed_at_any_moment_goes_on_to_the_same_bytes() {
     let ended = home.run(&arguments);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let want = files(&whole);
-    assert!(want.contains_key("folds.parquet") && want.contains_key("summary.json") && want.contains_key("summary.csv"));
+    assert!(
+        want.contains_key("folds.parquet") && want.contains_key("summary.json") && want.contains_key("summary.csv")
+    );
     let mut resumed = 0;
     for kill in 0..8_u64 {
         // Each in a data folder of its own, so that forecasts are made anew.
@@ -169,7 +184,10 @@ fn any_flag_of_the_market_may_be_a_variable() {
     };
     let (code, document) = run(&[("RAILBIRD_SIMS", "35"), ("RAILBIRD_OPTIMIZER", "direct-l")], &[]);
     assert_eq!(code, 0, "{document}");
-    assert_eq!((&document["schedule"]["simulations"]["sims"], &document["optimizer"]), (&35.into(), &"direct-l".into()));
+    assert_eq!(
+        (&document["schedule"]["simulations"]["sims"], &document["optimizer"]),
+        (&35.into(), &"direct-l".into())
+    );
     // A flag goes before a variable.
     let (_, document) = run(&[("RAILBIRD_SIMS", "35")], &["--sims", "12"]);
     assert_eq!(document["schedule"]["simulations"]["sims"], 12);
@@ -185,6 +203,7 @@ fn stages_of_a_walk_add_up_to_its_time() {
     let sum: f64 = document["stages"].as_array().expect("stages").iter().filter_map(|stage| stage[1].as_f64()).sum();
     let total = document["seconds"].as_f64().expect("seconds");
     assert!((sum / total - 1.0).abs() < 0.05, "{sum} {total}");
-    let names: Vec<&str> = document["stages"].as_array().expect("stages").iter().filter_map(|stage| stage[0].as_str()).collect();
+    let names: Vec<&str> =
+        document["stages"].as_array().expect("stages").iter().filter_map(|stage| stage[0].as_str()).collect();
     assert_eq!(names, ["prepare", "load", "forecast", "optimise", "simulate", "metrics", "write"]);
 }

@@ -17,8 +17,8 @@ use arrow::array::RecordBatch;
 use clap::{Args, ValueEnum};
 use railbird_backtest::{Cached, CachedRules, CachedStats, DEFINITIONS, ForecastShelf, Scheme};
 use railbird_market::{
-    CombinationRow, CombinatorialRules, Costs, Counts, FillMode, Forecasts, Optimizer, Plan, Quality, Schedule, SymbolSummary, SymbolWalk, Timing,
-    WalkInput, WalkRules,
+    CombinationRow, CombinatorialRules, Costs, Counts, FillMode, Forecasts, Optimizer, Plan, Quality, Schedule,
+    SymbolSummary, SymbolWalk, Timing, WalkInput, WalkRules,
     data::{Bars, Calendar, Key, LoadOptions},
     fold_rows, from_parquet,
     strategy::{STRATEGIES, Strategy, strategy},
@@ -244,7 +244,9 @@ enum Asset {
 }
 
 fn groups(text: &str) -> Result<(usize, usize), String> {
-    let pair = text.split_once(',').and_then(|(groups, tested)| Some((groups.trim().parse().ok()?, tested.trim().parse().ok()?)));
+    let pair = text
+        .split_once(',')
+        .and_then(|(groups, tested)| Some((groups.trim().parse().ok()?, tested.trim().parse().ok()?)));
     pair.ok_or_else(|| "expected two numbers, as in 8,2".to_owned())
 }
 
@@ -671,7 +673,12 @@ impl Run<'_> {
         };
         let combinatorial = splits.map(|splits| study(&input, self.strategies, rules, splits)).transpose()?;
         let quality = naive.map(|naive| Quality::of(&loaded.bars, &walk.bars, forecasts, naive, rules.seed));
-        let summary = WithQuality { summary: SymbolSummary::of(walk, rules), costs: rules.costs, forecasts: quality, combinatorial };
+        let summary = WithQuality {
+            summary: SymbolSummary::of(walk, rules),
+            costs: rules.costs,
+            forecasts: quality,
+            combinatorial,
+        };
         let rows = if self.parts.is_some() { vec![fold_rows(walk)?] } else { Vec::new() };
         Ok(Finished { symbol: walk.symbol.clone(), summary: to_raw_value(&summary)?, rows })
     }
@@ -834,7 +841,16 @@ fn summary_csv(symbols: &[Box<RawValue>]) -> Result<String, Failure> {
 /// The table of the study; `None` where there was none.
 fn study_csv(symbols: &[Box<RawValue>]) -> Result<Option<String>, Failure> {
     const COLUMNS: [&str; 10] = [
-        "symbol", "strategy", "split", "training_days", "tested_days", "m_high", "m_low", "policy", "training_bp", "tested_bp",
+        "symbol",
+        "strategy",
+        "split",
+        "training_days",
+        "tested_days",
+        "m_high",
+        "m_low",
+        "policy",
+        "training_bp",
+        "tested_bp",
     ];
     let mut text = None;
     for symbol in symbols {
