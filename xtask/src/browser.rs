@@ -79,7 +79,7 @@ fn installed(repo: &Repo) -> Result<()> {
     bail!("{}: packages of the pages are missing; the build of railbird-ui says why", repo.ui().display());
 }
 
-/// A binary and a data folder with a session that it simulated and imported.
+/// A binary and a data folder with what it simulated: a session, days of a book, a study.
 struct Simulated {
     binary: PathBuf,
     data: PathBuf,
@@ -94,10 +94,25 @@ fn simulate(repo: &Repo) -> Result<Simulated> {
             fs::remove_dir_all(old).with_context(|| format!("{}: cannot be removed", old.display()))?;
         }
     }
+    let (ticks, bars) = (folder.join("ticks"), folder.join("bars"));
+    if ticks.exists() {
+        fs::remove_dir_all(&ticks).with_context(|| format!("{}: cannot be removed", ticks.display()))?;
+    }
     let (archive, data_text) = (text(&archive)?, text(&data)?);
+    let (ticks, bars) = (text(&ticks)?, text(&bars)?);
     let race = ["f1", "simulate", "--out", archive, "--seed", "7", "--drivers", "20", "--laps", "8", "--json"];
     read(repo.command(&binary).args(race))?;
     read(repo.command(&binary).args(["f1", "import", archive, "--data-dir", data_text, "--json"]))?;
+    let dates = "2026-03-02:2026-03-06";
+    let into = ["--data-dir", data_text, "--json"];
+    for command in [
+        vec!["book", "simulate", "--out", ticks, "--dates", dates, "--rows", "120000", "--seed", "7"],
+        vec!["book", "run", "--source", ticks, "--symbol", "SIM", "--dates", dates],
+        vec!["market", "simulate", "--out", bars, "--seed", "7"],
+        vec!["market", "walk", bars, "--strategies", "all", "--adjust", "splits", "--study", "simulated"],
+    ] {
+        read(repo.command(&binary).args(command).args(into))?;
+    }
     Ok(Simulated { binary, data })
 }
 

@@ -49,7 +49,7 @@ pub fn drs_zones(session: &Session, until: Option<SessionTime>) -> Vec<DrsZoneRo
         .map(|pass| Pass { known_at: pass.known_at.max(*line_known_at), ..pass })
         .filter(|pass| until.is_none_or(|until| pass.known_at <= until))
         .collect();
-    passes.sort_by(|a, b| (a.known_at, a.driver).cmp(&(b.known_at, b.driver)));
+    passes.sort_by_key(|pass| (pass.known_at, pass.driver));
     let (mut zones, mut rows) = (Vec::<Zone>::new(), Vec::new());
     let mut known = 0;
     for pass in passes {

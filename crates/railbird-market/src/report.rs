@@ -192,9 +192,9 @@ pub struct RefusedView {
     pub reason: String,
 }
 
-/// A walk.
+/// A walk. `S`: a [`SymbolView`], or one that was written as JSON before.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct Report<S = SymbolView> {
     /// Name of the study.
     pub id: String,
     /// Model that forecast.
@@ -208,7 +208,7 @@ pub struct Report {
     /// What the figures mean, in the order in which they are shown.
     pub figures: Vec<FigureInfo>,
     /// Symbols, in the order given.
-    pub symbols: Vec<SymbolView>,
+    pub symbols: Vec<S>,
     /// Symbols that were not walked.
     pub refused: Vec<RefusedView>,
 }
@@ -230,28 +230,6 @@ pub struct RunCard {
     pub from_ms: i64,
     /// Last day scored.
     pub to_ms: i64,
-}
-
-impl Report {
-    /// The report as it stands in a list.
-    pub fn card(&self) -> RunCard {
-        let days = || self.symbols.iter().flat_map(|symbol| symbol.t_ms.iter().copied());
-        let mut strategies: Vec<String> = Vec::new();
-        for run in self.symbols.iter().flat_map(|symbol| &symbol.runs) {
-            if !strategies.contains(&run.strategy) {
-                strategies.push(run.strategy.clone());
-            }
-        }
-        RunCard {
-            id: self.id.clone(),
-            symbols: self.symbols.iter().map(|symbol| symbol.symbol.clone()).collect(),
-            strategies,
-            model: self.model.clone(),
-            sims: self.sims,
-            from_ms: days().min().unwrap_or(0),
-            to_ms: days().max().unwrap_or(0),
-        }
-    }
 }
 
 #[cfg(test)]

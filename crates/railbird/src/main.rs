@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let arguments = environment::arguments();
     // Known before parsing, so that a wrong command line is told in the form that was asked for.
     let json = arguments.iter().skip(1).take_while(|argument| *argument != "--").any(|argument| argument == "--json");
-    let output = Output { json };
+    let output = Output { json, quiet: false };
     let command = Cli::command().mut_subcommand("market", environment::with_variables);
     let parsed = command.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {

@@ -14,6 +14,8 @@ use crate::failure::Failure;
 pub(crate) struct Output {
     /// Whether the result is one JSON document.
     pub(crate) json: bool,
+    /// Whether nothing is said at all: of a command that another command runs.
+    pub(crate) quiet: bool,
 }
 
 #[derive(Serialize)]
@@ -24,6 +26,11 @@ struct ErrorDocument<'a> {
 }
 
 impl Output {
+    /// The same, but silent.
+    pub(crate) fn quiet(self) -> Self {
+        Self { quiet: true, ..self }
+    }
+
     /// Writes `value` as JSON, or `text` where JSON was not asked for.
     pub(crate) fn write<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         if self.json { self.document(value) } else { self.text(&text(value)) }
@@ -44,6 +51,9 @@ impl Output {
 
     /// Writes bytes as they are.
     pub(crate) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        if self.quiet {
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         out.write_all(bytes)?;
         out.flush()?;
@@ -52,7 +62,7 @@ impl Output {
 
     /// A note for people on standard error; nothing with `--json`.
     pub(crate) fn note(&self, text: &str) {
-        if !self.json {
+        if !self.json && !self.quiet {
             // A reader of notes that went away is no reason to stop.
             let _ = writeln!(io::stderr().lock(), "{text}");
         }
@@ -72,7 +82,7 @@ impl Output {
 
     /// A progress bar over `steps`, drawn only where standard error is a terminal and JSON was not asked for.
     pub(crate) fn progress(&self, steps: u64, unit: &'static str) -> ProgressBar {
-        if self.json || !io::stderr().is_terminal() {
+        if self.json || self.quiet || !io::stderr().is_terminal() {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template("{msg:<28} [{bar:32}] {human_pos}/{human_len} {prefix}")

@@ -17,7 +17,7 @@ use railbird_lake::{
 use railbird_timeline::{Clock, SystemClock};
 use serde::Serialize;
 
-use super::input::InstrumentFlags;
+use super::{days::lake_folder, input::InstrumentFlags};
 use crate::{
     cmd::{Context, lake},
     failure::{Failure, Outcome},
@@ -30,9 +30,10 @@ const ENDINGS: [&str; 7] = [".dbn", ".dbn.zst", ".parquet", ".csv", ".csv.zst", 
 /// `railbird book run`.
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// Lake: a folder, made where it is not there, or a URL such as s3://bucket/folder
+    /// Lake: a folder, made where it is not there, or a URL such as s3://bucket/folder [default: the data folder's, which the
+    /// page shows]
     #[arg(long, value_name = "DIR|URL")]
-    lake: String,
+    lake: Option<String>,
     /// Symbol, as it stands in the files
     #[arg(long)]
     symbol: String,
@@ -92,8 +93,11 @@ pub(crate) fn run(context: &Context, arguments: &Run) -> Result<Outcome, Failure
     let symbol = Symbol::new(&arguments.symbol).map_err(lake::failure)?;
     let graph = graph(arguments)?;
     let files = Files::find(arguments.source.as_deref(), &symbol)?;
-    let lake =
-        Lake::open(&arguments.lake, &lake::options(Arc::clone(&clock) as Arc<dyn Clock>)).map_err(lake::failure)?;
+    let location = match &arguments.lake {
+        Some(location) => location.clone(),
+        None => lake_folder(&context.settings).display().to_string(),
+    };
+    let lake = Lake::open(&location, &lake::options(Arc::clone(&clock) as Arc<dyn Clock>)).map_err(lake::failure)?;
     let request = Request {
         symbols: vec![symbol.clone()],
         from: arguments.dates.first,
@@ -114,7 +118,7 @@ pub(crate) fn run(context: &Context, arguments: &Run) -> Result<Outcome, Failure
     let report = report.map_err(lake::failure)?;
     let warnings = warnings(&lake, &symbol, &report, arguments.dates)?;
     let ran = Ran {
-        lake: arguments.lake.clone(),
+        lake: location,
         symbol: symbol.to_string(),
         from: arguments.dates.first.to_string(),
         to: arguments.dates.last.to_string(),

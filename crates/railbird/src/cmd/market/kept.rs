@@ -20,6 +20,8 @@ use railbird_market::{
 use railbird_publish::{Refusal, RefusalKind};
 use railbird_store::{CacheRules, CacheStats, ContentHash, SingleFlight, join_below, read_bounded, write_atomic};
 use railbird_timeline::Clock;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::settings::Settings;
 
@@ -111,7 +113,7 @@ pub(crate) fn folder(settings: &Settings) -> PathBuf {
 }
 
 /// Keeps a study in `place`, its card last; writes a report that shows itself beside it where the pages were built.
-pub(crate) fn keep(place: &Path, report: &Report) -> anyhow::Result<()> {
+pub(crate) fn keep(place: &Path, report: &Report<Box<RawValue>>) -> anyhow::Result<()> {
     let json = serde_json::to_vec(report).context("report")?;
     let mut gzip = GzEncoder::new(Vec::new(), Compression::new(6));
     gzip.write_all(&json)?;
@@ -119,8 +121,43 @@ pub(crate) fn keep(place: &Path, report: &Report) -> anyhow::Result<()> {
     if let Some(html) = railbird_ui::report(std::str::from_utf8(&json)?) {
         write_atomic(&place.join("report.html"), html.as_bytes())?;
     }
-    write_atomic(&place.join(CARD), &serde_json::to_vec_pretty(&report.card())?)?;
+    write_atomic(&place.join(CARD), &serde_json::to_vec_pretty(&card(report)?)?)?;
     Ok(())
+}
+
+/// What a card tells of a symbol.
+#[derive(Deserialize)]
+struct OfSymbol {
+    symbol: String,
+    t_ms: Vec<i64>,
+    runs: Vec<OfRun>,
+}
+
+#[derive(Deserialize)]
+struct OfRun {
+    strategy: String,
+}
+
+/// The report as it stands in a list.
+fn card(report: &Report<Box<RawValue>>) -> anyhow::Result<RunCard> {
+    let symbols: Vec<OfSymbol> =
+        report.symbols.iter().map(|symbol| serde_json::from_str(symbol.get())).collect::<Result<_, _>>()?;
+    let days = || symbols.iter().flat_map(|symbol| symbol.t_ms.iter().copied());
+    let mut strategies: Vec<String> = Vec::new();
+    for run in symbols.iter().flat_map(|symbol| &symbol.runs) {
+        if !strategies.contains(&run.strategy) {
+            strategies.push(run.strategy.clone());
+        }
+    }
+    Ok(RunCard {
+        id: report.id.clone(),
+        model: report.model.clone(),
+        sims: report.sims,
+        from_ms: days().min().unwrap_or(0),
+        to_ms: days().max().unwrap_or(0),
+        symbols: symbols.into_iter().map(|symbol| symbol.symbol).collect(),
+        strategies,
+    })
 }
 
 fn refusal(kind: RefusalKind, error: &railbird_store::Error) -> Refusal {

@@ -4,7 +4,7 @@
 //! finished lies in `parts/`, and the tables are made from the parts alone.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -21,11 +21,12 @@ use railbird_market::{
     SymbolSummary, SymbolWalk, Timing, WalkInput, WalkRules,
     data::{Bars, Calendar, Key, LoadOptions},
     fold_rows, from_parquet,
+    report::{RefusedView, Report, SymbolView, figures},
     strategy::{STRATEGIES, Strategy, strategy},
     study, to_parquet, walk,
 };
 use railbird_model::{Forecaster, builtin};
-use railbird_store::{ContentHash, ForecastStore, read_bounded, write_atomic};
+use railbird_store::{ContentHash, ForecastStore, join_below, read_bounded, write_atomic};
 use railbird_timeline::{Clock, SystemClock};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,7 @@ use serde_json::{
 use super::{
     Files, Reading,
     input::{Opened, Source, sources},
+    kept,
 };
 use crate::{
     cmd::Context,
@@ -194,6 +196,9 @@ pub(crate) struct Walk {
     /// Folder for the tables; what is finished there is not walked again
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Keep the tables and the report under this name in the data folder, where the page finds them
+    #[arg(long, value_name = "NAME", conflicts_with = "out")]
+    study: Option<String>,
     /// Print the time of each stage
     #[arg(long)]
     profile: bool,
@@ -273,6 +278,50 @@ impl Search {
 }
 
 impl Walk {
+    /// Folder of the tables and the report.
+    fn out(&self, context: &Context) -> Result<Option<PathBuf>, Failure> {
+        let Some(name) = &self.study else { return Ok(self.out.clone()) };
+        let folder = kept::folder(&context.settings);
+        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
+        let place = join_below(&folder, name)
+            .map_err(|error| Failure::usage(format!("--study {name}: expected one name: {error}")))?;
+        Ok(Some(place))
+    }
+
+    /// The walk as a report.
+    fn report(&self, out: &Path, finished: &[Finished], kept: &KeptDocument) -> Report<Box<RawValue>> {
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let (sims, horizon) = match self.schedule() {
+            Schedule::Simulations { sims, horizon } => (number(sims), number(horizon)),
+            Schedule::Continuous { .. } => (0, 1),
+        };
+        let text = |value: String| serde_json::Value::String(value);
+        let settings = BTreeMap::from([
+            ("strategies".to_owned(), text(kept.strategies.join(", "))),
+            ("schedule".to_owned(), text(format!("{:?}", self.schedule()).to_lowercase())),
+            ("fills".to_owned(), text(format!("{:?}", self.fills).to_lowercase())),
+            ("optimizer".to_owned(), text(self.optimizer.of().name().to_owned())),
+            ("levels_within".to_owned(), text(format!("{} %", self.bound))),
+            ("tick".to_owned(), self.tick.into()),
+            ("seed".to_owned(), self.modelling.seed.into()),
+        ]);
+        let id = out.file_name().map_or_else(|| "walk".to_owned(), |name| name.to_string_lossy().into_owned());
+        Report {
+            id,
+            model: kept.model.clone(),
+            sims,
+            horizon,
+            settings,
+            figures: figures(),
+            symbols: finished.iter().filter_map(|finished| finished.view.clone()).collect(),
+            refused: kept
+                .refused
+                .iter()
+                .map(|refused| RefusedView { symbol: refused.symbol.clone(), reason: refused.reason.clone() })
+                .collect(),
+        }
+    }
+
     fn strategies(&self) -> Result<Vec<Box<dyn Strategy>>, Failure> {
         let names: Vec<&str> = match self.strategies.trim() {
             "all" => STRATEGIES.to_vec(),
@@ -418,6 +467,8 @@ struct Finished {
     summary: Box<RawValue>,
     /// Its rows; empty where nobody asked for tables.
     rows: Vec<RecordBatch>,
+    /// What the report shows of it; none where nobody asked for one.
+    view: Option<Box<RawValue>>,
 }
 
 /// Symbols that are walked together: what a killed run loses at most, and what is in memory at once.
@@ -431,7 +482,7 @@ pub(crate) fn run(context: &Context, arguments: &Walk) -> Result<Outcome, Failur
     let sources = sources(&arguments.files.paths)?;
     let asked = arguments.modelling.forecaster(context)?;
     let forecaster = asked.forecaster();
-    let parts = arguments.out.as_deref().map(Parts::open).transpose()?;
+    let parts = arguments.out(context)?.as_deref().map(Parts::open).transpose()?;
     let run =
         Run { arguments, strategies: &strategies, forecaster: &*forecaster, parts: parts.as_ref(), clock: &clock };
     let progress = context.output.progress(sources.len() as u64, "symbols");
@@ -453,6 +504,7 @@ pub(crate) fn run(context: &Context, arguments: &Walk) -> Result<Outcome, Failur
     };
     if let Some(parts) = &parts {
         parts.finish(&walked.finished, &kept)?;
+        kept::keep(&parts.out, &arguments.report(&parts.out, &walked.finished, &kept))?;
     }
     stages.end("write");
     let cache = asked.stats();
@@ -673,14 +725,19 @@ impl Run<'_> {
         };
         let combinatorial = splits.map(|splits| study(&input, self.strategies, rules, splits)).transpose()?;
         let quality = naive.map(|naive| Quality::of(&loaded.bars, &walk.bars, forecasts, naive, rules.seed));
+        let symbol_summary = SymbolSummary::of(walk, rules);
+        let view = self.parts.map(|_| {
+            let model = self.forecaster.id().to_string();
+            to_raw_value(&SymbolView::of(&input, walk, &symbol_summary, self.strategies, rules, &model))
+        });
         let summary = WithQuality {
-            summary: SymbolSummary::of(walk, rules),
+            summary: symbol_summary,
             costs: rules.costs,
             forecasts: quality,
             combinatorial,
         };
         let rows = if self.parts.is_some() { vec![fold_rows(walk)?] } else { Vec::new() };
-        Ok(Finished { symbol: walk.symbol.clone(), summary: to_raw_value(&summary)?, rows })
+        Ok(Finished { symbol: walk.symbol.clone(), summary: to_raw_value(&summary)?, rows, view: view.transpose()? })
     }
 }
 
@@ -717,12 +774,14 @@ struct PartOut<'a> {
     key: &'a str,
     symbol: &'a str,
     summary: &'a RawValue,
+    view: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct PartIn {
     key: String,
     summary: Box<RawValue>,
+    view: Option<Box<RawValue>>,
 }
 
 /// Largest part that is read, bytes.
@@ -746,7 +805,7 @@ impl Parts {
         let bytes = read_bounded(&self.place(symbol, "json"), PART_BYTES_MAX).ok()?;
         let part: PartIn = serde_json::from_slice(&bytes).ok().filter(|part: &PartIn| part.key == key)?;
         let rows = read_bounded(&self.place(symbol, "parquet"), PART_BYTES_MAX).ok()?;
-        Some(Finished { symbol: symbol.to_owned(), summary: part.summary, rows: from_parquet(rows).ok()? })
+        Some(Finished { symbol: symbol.to_owned(), summary: part.summary, rows: from_parquet(rows).ok()?, view: part.view })
     }
 
     /// Keeps a part; the summary last, since it says that the rows are there.
@@ -756,7 +815,7 @@ impl Parts {
             std::fs::remove_file(&summary)?;
         }
         write_atomic(&self.place(&finished.symbol, "parquet"), &to_parquet(&finished.rows)?)?;
-        let part = PartOut { key, symbol: &finished.symbol, summary: &finished.summary };
+        let part = PartOut { key, symbol: &finished.symbol, summary: &finished.summary, view: finished.view.as_deref() };
         write_atomic(&summary, &serde_json::to_vec(&part)?)?;
         Ok(())
     }
