@@ -35,8 +35,10 @@ impl From<Option<f64>> for Figure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FigureKind {
-    /// In per cent.
+    /// In per cent, with its sign.
     Share,
+    /// A part of something, in per cent; never below 0.
+    Part,
     /// As it is.
     Number,
     /// A number of days.

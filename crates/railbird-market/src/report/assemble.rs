@@ -24,21 +24,21 @@ const BAND: (usize, usize) = (0, 8);
 
 /// What the figures mean, in the order in which they are shown.
 pub fn figures() -> Vec<FigureInfo> {
-    use FigureKind::{Days, Number, Share};
+    use FigureKind::{Days, Number, Part, Share};
     [
         ("total", "Return", Share, "product of (1 + r), less 1"),
         ("annualised", "A year", Share, "the total return over a year of the market's own days"),
-        ("volatility", "Volatility", Share, "standard deviation of r, annualised"),
+        ("volatility", "Volatility", Part, "standard deviation of r, annualised"),
         ("sharpe", "Sharpe", Number, "mean of r over its standard deviation, annualised; nothing is risk-free"),
         ("sortino", "Sortino", Number, "mean of r over the root of the mean of min(r, 0) squared, annualised"),
         ("drawdown_max", "Drawdown", Share, "largest fall of equity from its highest so far"),
         ("drawdown_days", "Below a high", Days, "most bars in a row below an earlier high"),
         ("calmar", "Calmar", Number, "annualised return over the largest drawdown"),
-        ("hit_rate", "Hits", Share, "share of held bars that gained"),
-        ("exposure", "Exposure", Share, "mean of the absolute weight"),
-        ("turnover", "Turnover", Share, "notional traded over equity, a bar"),
+        ("hit_rate", "Hits", Part, "share of held bars that gained"),
+        ("exposure", "Exposure", Part, "mean of the absolute weight"),
+        ("turnover", "Turnover", Part, "notional traded over equity, a bar"),
         ("mean_bp", "Mean, bp", Number, "mean return a bar in basis points, with the 95 % interval of a block bootstrap"),
-        ("deflated_sharpe", "Deflated Sharpe", Share, "probability that the Sharpe ratio beats the best of as many worthless trials"),
+        ("deflated_sharpe", "Deflated Sharpe", Part, "probability that the Sharpe ratio beats the best of as many worthless trials"),
     ]
     .into_iter()
     .map(|(key, name, kind, meaning)| FigureInfo { key, name, kind, meaning })

@@ -25,7 +25,9 @@ export async function marketTests({ test, browser, root, get, pictures }) {
       ? "–"
       : kind === "share"
         ? percent(value)
-        : kind === "days"
+        : kind === "part"
+          ? `${(value * 100).toFixed(1)} %`
+          : kind === "days"
           ? String(Math.round(value))
           : value.toFixed(2).replace("-", "−");
 

@@ -5,6 +5,7 @@ test("shares and figures are written as people read them", () => {
   expect([0.0412, -0.12, 0, null, NaN].map((one) => percent(one))).toEqual(["+4.1 %", "−12.0 %", "0.0 %", "–", "–"]);
   expect(figure("number", -1.234)).toBe("−1.23");
   expect(figure("days", 12.4)).toBe("12");
+  expect(figure("part", 0.4)).toBe("40.0 %");
   expect(figure("share", undefined)).toBe("–");
 });
 

@@ -94,16 +94,16 @@ export function decimalsOf(tick: number): number {
   return 9;
 }
 
-function title(context: CanvasRenderingContext2D, text: string): void {
+function title({ context, width: most }: Frame, text: string): void {
   context.font = "600 11px system-ui, sans-serif";
   context.textBaseline = "alphabetic";
-  const width = context.measureText(text).width;
+  const width = Math.min(most - 12, context.measureText(text).width);
   context.globalAlpha = 0.82;
   context.fillStyle = token("--panel");
   context.fillRect(2, 2, width + 10, 16);
   context.globalAlpha = 1;
   context.fillStyle = token("--ink-2");
-  context.fillText(text, 6, 14);
+  context.fillText(text, 6, 14, width);
 }
 
 function grid(
@@ -143,7 +143,7 @@ export function drawPrice(canvas: HTMLCanvasElement, scene: Scene, heat: HeatMap
   const frame = begin(canvas, scene);
   if (!frame) return;
   const { context, width, height, xOf, from, to, known } = frame;
-  const { bars, day, levels, episodes, nowMs } = scene;
+  const { bars, day, levels, nowMs } = scene;
   const [open, high, low, close] = ["open", "high", "low", "close"].map((name) => bars.prices(`trade_${name}`)) as [
     ReturnType<Bars["prices"]>,
     ReturnType<Bars["prices"]>,
@@ -161,7 +161,7 @@ export function drawPrice(canvas: HTMLCanvasElement, scene: Scene, heat: HeatMap
     }
   }
   if (!(top >= bottom)) {
-    title(context, "Price: no bar yet");
+    title(frame, "Price: no bar yet");
     return;
   }
   const margin = Math.max((top - bottom) * 0.08, day.tick * 2);
@@ -225,8 +225,7 @@ export function drawPrice(canvas: HTMLCanvasElement, scene: Scene, heat: HeatMap
   }
   clockLine(frame, nowMs);
   context.restore();
-  void episodes;
-  title(context, heat ? "Price, over the size shown at ten levels a side" : "Price");
+  title(frame, heat ? "Price, over the size shown at ten levels a side" : "Price");
 }
 
 function drawLevels(
@@ -298,7 +297,7 @@ function drawEpisodes(
 export function drawFlow(canvas: HTMLCanvasElement, scene: Scene): void {
   const frame = begin(canvas, scene);
   if (!frame) return;
-  const { context, height, width, xOf, from, to } = frame;
+  const { context, height, width, xOf } = frame;
   const { bars } = scene;
   const ofi = bars.numbers("ofi_1_sum");
   const signed = bars.numbers("trade_signed_sum");
@@ -335,9 +334,7 @@ export function drawFlow(canvas: HTMLCanvasElement, scene: Scene): void {
   }
   clockLine(frame, scene.nowMs);
   context.restore();
-  void from;
-  void to;
-  title(context, "Order-flow imbalance (blue) and signed volume (green, red), size a bar drawn");
+  title(frame, "Order flow: imbalance (blue), signed volume (green, red)");
 }
 
 /** Imbalance of the book, -1 to 1: at the best level and over ten. */
@@ -383,7 +380,7 @@ export function drawImbalance(canvas: HTMLCanvasElement, scene: Scene): void {
   }
   clockLine(frame, scene.nowMs);
   context.restore();
-  title(context, "Imbalance of size: best level (grey), ten levels (blue)");
+  title(frame, "Imbalance of size: best level (grey), ten levels (blue)");
 }
 
 /** Rows drawn as one mark, `[first, end)`: as many as make a mark two pixels wide. */

@@ -141,7 +141,9 @@ export class Player {
     const t = text === null ? NaN : Number(text);
     if (Number.isFinite(t)) this.clock.seek(t);
     else {
-      const [first] = this.episodes;
+      // Where there is something to see: a met level with the whole window before it.
+      const from = this.day.start_ms + this.spanS * 1000;
+      const first = this.episodes.find((one) => one.known_at_ms >= from) ?? this.episodes.at(-1);
       this.clock.seek(first ? (first.known_at_ms - this.day.start_ms) / 1000 : Math.min(3600, this.lengthS / 2));
     }
   }

@@ -21,6 +21,18 @@ export function clockText(day: DayInfo, ms: number): string {
   return format.format(ms);
 }
 
+const dates = new Map<string, Intl.DateTimeFormat>();
+
+/** Date on the exchange's clock, `2026-03-06`. */
+export function dayText(day: DayInfo, ms: number): string {
+  let format = dates.get(day.time_zone);
+  if (!format) {
+    format = new Intl.DateTimeFormat("en-CA", { dateStyle: "short", timeZone: day.time_zone });
+    dates.set(day.time_zone, format);
+  }
+  return format.format(ms);
+}
+
 /** Decimals of a price of that day. */
 export function decimalsFor(day: DayInfo): number {
   return decimalsOf(day.tick);

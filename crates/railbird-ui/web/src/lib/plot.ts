@@ -28,6 +28,8 @@ export interface PlotOptions {
   reversed?: boolean;
   /** Formats a value of the horizontal axis. */
   xText?: (value: number) => string;
+  /** Least distance between labels of the horizontal axis, px. */
+  xSpace?: number;
   /** Whether the horizontal axis has labels. */
   xLabels?: boolean;
   xRange?: () => [number, number] | null;
@@ -81,6 +83,7 @@ export function makePlot(element: HTMLElement, data: uPlot.AlignedData, options:
           size: options.xLabels === false ? 0 : 24,
           show: options.xLabels !== false,
           gap: 4,
+          ...(options.xSpace ? { space: options.xSpace } : {}),
           ...(xText ? { values: (_: uPlot, values: number[]) => values.map(xText) } : {}),
         },
         {

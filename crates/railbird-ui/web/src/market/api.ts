@@ -90,7 +90,7 @@ export interface Run {
   horizon: number;
   settings: Record<string, string | number | boolean>;
   /** What each figure means, in the order in which they are shown. */
-  figures: { key: string; name: string; kind: "share" | "number" | "days"; meaning: string }[];
+  figures: { key: string; name: string; kind: "share" | "part" | "number" | "days"; meaning: string }[];
   symbols: SymbolRun[];
   refused: { symbol: string; reason: string }[];
 }

@@ -15,6 +15,7 @@ export function percent(share: number | null, digits = 1): string {
 export function figure(kind: Run["figures"][number]["kind"], value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (kind === "share") return percent(value);
+  if (kind === "part") return `${(value * 100).toFixed(1)} %`;
   return minus(kind === "days" ? String(Math.round(value)) : value.toFixed(2));
 }
 
