@@ -14,14 +14,15 @@ const RACE: &str = "f1/livetiming/2025/2025-03-16_Australian_Grand_Prix/2025-03-
 pub(crate) fn run(repo: &Repo, name: Option<&str>) -> Result<bool> {
     let names: Vec<String> = match name {
         Some(name) => vec![name.to_owned()],
-        None => std::iter::once("f1".to_owned()).chain(crate_benches(repo)?).collect(),
+        None => ["f1", "book", "market"].map(str::to_owned).into_iter().chain(crate_benches(repo)?).collect(),
     };
     for name in names {
         println!("\n=== {name}");
-        if name == "f1" {
-            f1(repo)?;
-        } else {
-            run_command(&mut repo.cargo(&["bench", "--workspace", "--bench", &name]))?;
+        match name.as_str() {
+            "f1" => f1(repo)?,
+            "book" => book(repo)?,
+            "market" => market(repo)?,
+            name => run_command(&mut repo.cargo(&["bench", "--workspace", "--bench", name]))?,
         }
     }
     Ok(true)
@@ -85,6 +86,81 @@ fn report(ours: &Value, theirs: &Value) -> Result<()> {
         );
     }
     if missed { bail!("a target was missed") } else { Ok(()) }
+}
+
+/// Rows a second of bars that a core should reach, from compressed ticks to Parquet.
+const BARS_TARGET: f64 = 4e6;
+/// How much faster the fold alone should be than the rival's compiled loop.
+const FOLD_TARGET: f64 = 4.0;
+
+/// A simulated day of the usual size: ours, cold, from compressed ticks to Parquet with all columns, and the rivals on the
+/// same file. Fails where a target is missed.
+fn book(repo: &Repo) -> Result<()> {
+    let binary = repo.binary("release")?;
+    let folder = repo.target.join("bench/book");
+    let day = folder.join("ticks/SIM_2026-03-02.mbp-10.dbn.zst");
+    if !day.is_file() {
+        let ticks = folder.join("ticks");
+        if ticks.exists() {
+            std::fs::remove_dir_all(&ticks)?;
+        }
+        let mut simulate = repo.command(&binary);
+        simulate.args(["book", "simulate", "--dates", "2026-03-02", "--seed", "1", "--json", "--out"]).arg(&ticks);
+        read(&mut simulate)?;
+    }
+    let mut seconds = [f64::INFINITY; 2];
+    let (mut rows, mut fold, mut peak) = (0.0, f64::INFINITY, 0.0_f64);
+    for _ in 0..5 {
+        for (threads, best) in [1, 2].into_iter().zip(&mut seconds) {
+            let mut ours = repo.command(&binary);
+            ours.args(["book", "bars", "--json", "--threads", &threads.to_string(), "--out"]);
+            ours.arg(folder.join("bars")).arg(&day);
+            let told: Value = serde_json::from_str(&read(&mut ours)?)?;
+            let number = |at: &str| told.pointer(at).and_then(Value::as_f64).with_context(|| format!("no {at}"));
+            *best = best.min(number("/seconds")?);
+            rows = number("/rows")?;
+            peak = peak.max(number("/peak_memory_bytes")?);
+            fold = fold.min(number("/files/0/busy_seconds/fold")?);
+        }
+    }
+    let rate = |seconds: f64| rows / seconds;
+    println!("{rows:.0} rows, 292 columns, cold process, best of 5 alternating runs; peak memory {:.0} MB", peak / 1e6);
+    for (threads, seconds) in [1, 2].into_iter().zip(seconds) {
+        println!("{threads} threads: {seconds:.3} s, {:.2} M rows/s", rate(seconds) / 1e6);
+    }
+    println!("fold alone: {fold:.3} s, {:.2} M rows/s\n", rate(fold) / 1e6);
+    let mut numba = f64::NAN;
+    for rival in ["book_numba", "book_polars", "book_duckdb", "book_databento"] {
+        let mut command = repo.command("python3");
+        command.arg(format!("bench/rivals/{rival}.py")).arg(&day);
+        if rival != "book_databento" {
+            command.args(["--point", "1"]);
+        }
+        let told: Value = serde_json::from_str(&read(&mut command)?)?;
+        let theirs = told["rows_per_second"].as_f64().unwrap_or(f64::NAN);
+        if rival == "book_numba" {
+            numba = theirs;
+        }
+        println!("{rival:<16} {:>7.2} M rows/s, {} columns; {}", theirs / 1e6, told["columns"], told["versions"]);
+    }
+    let ratio = rate(fold) / numba;
+    println!("\nfold alone against the compiled loop in Python: {ratio:.1} times, target {FOLD_TARGET}");
+    println!("ticks to Parquet on one thread: {:.2} M rows/s, target {:.0}", rate(seconds[0]) / 1e6, BARS_TARGET / 1e6);
+    if ratio < FOLD_TARGET || rate(seconds[0]) < BARS_TARGET { bail!("a target was missed") } else { Ok(()) }
+}
+
+/// What the market's rivals print: each runs ours beside its own.
+fn market(repo: &Repo) -> Result<()> {
+    let data = repo.recordings();
+    for rival in ["market_optimizers", "market_signals", "market_walk"] {
+        let script = format!("bench/rivals/{rival}.py");
+        if !repo.root.join(&script).is_file() {
+            continue;
+        }
+        println!("\n--- {script}");
+        run_command(repo.command("python3").arg(script).env("RAILBIRD_TEST_DATA", &data))?;
+    }
+    Ok(())
 }
 
 /// Names of the benchmarks of the crates: files of `benches/`.
