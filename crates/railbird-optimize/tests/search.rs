@@ -52,7 +52,11 @@ proptest! {
         let evolution = Evolution { tolerance: 0.0, ..Evolution::seeded(budget) };
         let outcome = evolve(&mut Serial(counted), &bounds, &limits, &evolution).unwrap();
         prop_assert_eq!(outcome.evaluations, asked.load(Ordering::Relaxed));
-        prop_assert_eq!((outcome.evaluations, outcome.stop), (budget, StopReason::BudgetSpent));
+        // On a line the members may meet in one point, which ends the search even without a tolerance.
+        if dimensions > 1 || outcome.stop != StopReason::Converged {
+            prop_assert_eq!((outcome.evaluations, outcome.stop), (budget, StopReason::BudgetSpent));
+        }
+        prop_assert!(outcome.evaluations <= budget);
     }
 
     #[test]
