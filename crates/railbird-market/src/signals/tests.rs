@@ -1,6 +1,16 @@
 //! The skipping walk against the plain one, the prefix law, and trades by hand.
 
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray,
+};
 use expect_test::{Expect, expect};
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, ZstdLevel},
+    file::properties::WriterProperties,
+};
 use proptest::prelude::*;
 use railbird_timeline::Ts;
 
@@ -122,6 +132,27 @@ proptest! {
             prop_assert!(near_or_none(fast.sharpe, metrics.sharpe), "{fast:?} {metrics:?}");
             prop_assert!(near_or_none(fast.sortino, metrics.sortino), "{fast:?} {metrics:?}");
         }
+    }
+
+    #[test]
+    fn longs_of_the_whole_account_need_no_positions(owned in path(1..400), costs in (0.0..0.01_f64, 0.0..0.01_f64)) {
+        let signals = Signals { short_entry: Bits::default(), ..owned.signals.clone() };
+        let column = Column { signals: &signals, ..owned.column() };
+        let rules = Rules { fee: costs.0, slippage: costs.1, ..Rules::default() };
+        let (plain, log) = (skip(&column, &rules, 252.0, None), &mut Vec::new());
+        let fast = skip(&column, &rules, 252.0, Some(log));
+        let counted = |found: &Statistics| Counts { gained: 0.0, lost: 0.0, costs: 0.0, ..found.counts };
+        prop_assert_eq!(counted(&plain), counted(&fast));
+        let figures = |found: &Statistics| {
+            let counts = found.counts;
+            let money = [counts.gained, counts.lost, counts.costs].map(|money| money / rules.cash);
+            [found.total, found.mean, found.drawdown_max, found.exposure, found.turnover, money[0], money[1], money[2]]
+        };
+        for (plain, fast) in figures(&plain).into_iter().zip(figures(&fast)) {
+            prop_assert!(near(plain, fast), "{plain} {fast}");
+        }
+        prop_assert!(near_or_none(plain.volatility, fast.volatility) && near_or_none(plain.sharpe, fast.sharpe));
+        prop_assert!(near_or_none(plain.sortino, fast.sortino), "{plain:?} {fast:?}");
     }
 
     #[test]
@@ -379,6 +410,34 @@ fn rows_known_late_trade_late() {
         entries("date,known_at,long_entry\n1970-01-02,1970-01-02,1\n1970-01-02,1970-02-01,1\n"),
         (vec![0], 0, 1)
     );
+}
+
+#[test]
+fn a_table_in_parquet_is_the_one_in_text() {
+    let text = "timestamp,symbol,long_entry,forecast\n1970-01-02,A,1,0.5\n1970-01-03,,0,\n";
+    let time: ArrayRef = Arc::new(TimestampMillisecondArray::from(vec![DAY / 1_000_000, 2 * DAY / 1_000_000]));
+    let date: ArrayRef = Arc::new(Date32Array::from(vec![1, 2]));
+    // An instant stays the same, whatever zone it is shown in.
+    let zoned = TimestampMillisecondArray::from(vec![DAY / 1_000_000, 2 * DAY / 1_000_000]).with_timezone("-05:00");
+    let symbol: ArrayRef = Arc::new(StringArray::from(vec![Some("A"), None]));
+    let entry: ArrayRef = Arc::new(Int64Array::from(vec![1, 0]));
+    let forecast: ArrayRef = Arc::new(Float64Array::from(vec![Some(0.5), None]));
+    for time in [time, date, Arc::new(zoned)] {
+        for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(ZstdLevel::default())] {
+            let columns = [("timestamp", &time), ("symbol", &symbol), ("Long_Entry", &entry), ("forecast", &forecast)];
+            let batch = RecordBatch::try_from_iter(columns.map(|(name, array)| (name, array.clone()))).unwrap();
+            let properties = WriterProperties::builder().set_compression(compression).build();
+            let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+            writer.write(&batch).unwrap();
+            let file = File { name: "s.parquet".to_owned(), bytes: writer.into_inner().unwrap() };
+            let (read, want) = (Table::read(&file).unwrap().rows, table(text).rows);
+            assert_eq!(read.len(), want.len());
+            for (read, want) in read.iter().zip(&want) {
+                assert_eq!((read.time, &read.symbol), (want.time, &want.symbol));
+                assert!(read.same(want), "{read} {want}");
+            }
+        }
+    }
 }
 
 #[test]
