@@ -17,9 +17,11 @@ use railbird_timeline::Clock;
 use serde::Serialize;
 
 use crate::{
+    columns::COLUMN_COUNT,
     decode::{Body, Chunk, DecodeCounts, DecodeError, TickReader},
     instrument::Instrument,
     state::{
+        finish::Bar,
         fold::{Fold, FoldCounts},
         row::{Record, Row, TickRow},
         rules::{BarClock, BarSize, EventEnds, Rules, SourceForm},
@@ -221,7 +223,7 @@ impl<'a> Folds<'a> {
         let mut all = FoldCounts::default();
         for (instrument, fold) in self.folds.iter_mut().enumerate() {
             let block = &mut self.block;
-            let mut keep = |cells: &_| block.push((instrument as u32, *cells));
+            let mut keep = |bar: &Bar<'_>| keep(block, instrument as u32, bar);
             let counts = match fold {
                 AnyFold::Records(fold) => {
                     fold.finish(&mut keep);
@@ -242,6 +244,14 @@ impl<'a> Folds<'a> {
     }
 }
 
+/// Puts a bar at the end of a block.
+fn keep(block: &mut Vec<Tagged>, instrument: u32, bar: &Bar<'_>) {
+    block.push((instrument, [0; COLUMN_COUNT]));
+    if let Some((_, cells)) = block.last_mut() {
+        bar.write(cells);
+    }
+}
+
 /// Folds a run of rows, and hands on the block whenever it is full.
 fn run<R: Row>(
     fold: &mut Fold<R>,
@@ -251,8 +261,8 @@ fn run<R: Row>(
     hand: &mut dyn FnMut(Handed) -> Result<(), TableError>,
 ) -> Result<(), TableError> {
     let mut failed = Ok(());
-    fold.run(rows, &mut |cells| {
-        block.push((instrument, *cells));
+    fold.run(rows, &mut |bar| {
+        keep(block, instrument, bar);
         if block.len() >= BLOCK_BARS {
             let full = std::mem::replace(block, Vec::with_capacity(BLOCK_BARS));
             if failed.is_ok() {

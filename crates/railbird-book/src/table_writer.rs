@@ -32,8 +32,12 @@ use crate::{
 /// Bars that are turned into columns at once.
 pub(crate) const BLOCK_BARS: usize = 1024;
 
-/// Bars of a row group: about 20 MB before compression.
-const GROUP_BARS: usize = 8192;
+/// Bars of a row group. Each column of a group has a compressor of its own, so that a few large groups cost less than many
+/// small ones; what waits in memory is pages, not groups.
+const GROUP_BARS: usize = 1 << 16;
+
+/// Bars of a page: 64 KB of one column, 20 MB of all before compression.
+const PAGE_BARS: usize = 8192;
 
 /// Name of the time zone of all times.
 const TIME_ZONE: &str = "UTC";
@@ -130,6 +134,7 @@ impl TableForm {
             .set_compression(compression)
             .set_created_by("railbird".to_owned())
             .set_max_row_group_row_count(Some(GROUP_BARS))
+            .set_data_page_row_count_limit(PAGE_BARS)
             .set_dictionary_enabled(false)
             .set_offset_index_disabled(true)
             .set_statistics_enabled(EnabledStatistics::None);
@@ -161,7 +166,7 @@ pub(crate) struct TableWriter<'a, W: Write + Send> {
     schema: SchemaRef,
     writer: ArrowWriter<W>,
     symbols: Vec<String>,
-    block: Vec<Cells>,
+    block: Vec<Tagged>,
     bars: u64,
     make_shelf: MakeShelf<'a>,
     shelf: Option<Box<dyn Shelf>>,
@@ -205,6 +210,9 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
 
     /// Further bars; those of one instrument in order of time.
     pub(crate) fn add(&mut self, bars: &[Tagged]) -> Result<(), TableError> {
+        if self.block.is_empty() && bars.len() == BLOCK_BARS && bars.iter().all(|(instrument, _)| *instrument == 0) {
+            return self.write_bars(0, bars);
+        }
         for (instrument, cells) in bars {
             if *instrument == 0 {
                 self.push(0, cells)?;
@@ -239,7 +247,7 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
     }
 
     fn push(&mut self, instrument: usize, cells: &Cells) -> Result<(), TableError> {
-        self.block.push(*cells);
+        self.block.push((instrument as u32, *cells));
         if self.block.len() == BLOCK_BARS { self.write_block(instrument) } else { Ok(()) }
     }
 
@@ -269,12 +277,19 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
         if self.block.is_empty() {
             return Ok(());
         }
+        let mut block = std::mem::take(&mut self.block);
+        self.write_bars(instrument, &block)?;
+        block.clear();
+        self.block = block;
+        Ok(())
+    }
+
+    fn write_bars(&mut self, instrument: usize, bars: &[Tagged]) -> Result<(), TableError> {
         let symbol = self.symbols.get(instrument).map_or("", String::as_str);
-        let arrays = arrays(&self.block, &self.form.columns, symbol);
+        let arrays = arrays(bars, &self.form.columns, symbol);
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(ParquetError::from)?;
         self.writer.write(&batch)?;
-        self.bars += self.block.len() as u64;
-        self.block.clear();
+        self.bars += bars.len() as u64;
         Ok(())
     }
 }
@@ -283,7 +298,7 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
 const LINE_CELLS: usize = 8;
 
 /// Bars as columns.
-fn arrays(bars: &[Cells], wanted: &[usize], symbol: &str) -> Vec<ArrayRef> {
+fn arrays(bars: &[Tagged], wanted: &[usize], symbol: &str) -> Vec<ArrayRef> {
     let mut arrays: Vec<ArrayRef> = Vec::with_capacity(wanted.len());
     let mut gathered: [Vec<u64>; LINE_CELLS] = std::array::from_fn(|_| Vec::with_capacity(bars.len()));
     let mut line = usize::MAX;
@@ -292,7 +307,7 @@ fn arrays(bars: &[Cells], wanted: &[usize], symbol: &str) -> Vec<ArrayRef> {
             line = at / LINE_CELLS;
             gathered.iter_mut().for_each(Vec::clear);
             let (from, to) = (line * LINE_CELLS, COLUMN_COUNT.min((line + 1) * LINE_CELLS));
-            for bar in bars {
+            for (_, bar) in bars {
                 for (column, cell) in gathered.iter_mut().zip(&bar[from..to]) {
                     column.push(*cell);
                 }

@@ -1,4 +1,4 @@
-//! A book at an event end and every function of it. Start at [`Book`] and [`Values`].
+//! A book at an event end, its quote, and the functions of it. Start at [`Book`] and [`Quote`].
 //!
 //! Invariant: what decides a band is compared in whole numbers and never rounded.
 
@@ -22,7 +22,7 @@ pub(crate) struct Book {
 }
 
 /// Price of an absent level, by side: where a level that will never trade stands.
-const ABSENT: [i64; 2] = [i64::MIN, i64::MAX];
+pub(super) const ABSENT: [i64; 2] = [i64::MIN, i64::MAX];
 
 impl Book {
     pub(crate) const EMPTY: Self = Self { price: [[i64::MIN; LEVELS], [i64::MAX; LEVELS]], size: [[0; LEVELS]; 2] };
@@ -109,39 +109,21 @@ impl Quote {
     /// Distance of a price from the side's reference, in 1e-9. Where 64 bits do not hold it, it is beyond every edge, or far
     /// below 0, and stays so.
     #[inline]
-    fn whole_distance(&self, side: usize, price: i64) -> i64 {
+    pub(super) fn whole_distance(&self, side: usize, price: i64) -> i64 {
         if side == 0 { self.reference[0].saturating_sub(price) } else { price.saturating_sub(self.reference[1]) }
     }
 
-    /// Size in each band of a side, and beyond the last.
+    /// Price from which whole distances of a side are taken.
     #[inline]
-    fn bands(&self, book: &Book, side: usize, edges: &[i64; BANDS]) -> [i64; BANDS + 1] {
-        // Levels stand best first, so each edge is passed once; a side that is out of order is taken level by level.
-        let (mut sums, mut band, mut held, mut last) = ([0; BANDS + 1], 0, 0, i64::MIN);
-        for (price, size) in book.price[side].iter().zip(&book.size[side]) {
-            let distance = self.whole_distance(side, *price);
-            if distance < last {
-                return self.bands_in_any_order(book, side, edges);
-            }
-            last = distance;
-            while band < BANDS && distance > edges[band] {
-                sums[band] = held;
-                held = 0;
-                band += 1;
-            }
-            held += size;
-        }
-        sums[band] = held;
-        sums
+    pub(super) fn reference(&self, side: usize) -> i64 {
+        self.reference[side]
     }
 
-    #[cold]
-    fn bands_in_any_order(&self, book: &Book, side: usize, edges: &[i64; BANDS]) -> [i64; BANDS + 1] {
-        let mut sums = [0; BANDS + 1];
-        for (price, size) in book.price[side].iter().zip(&book.size[side]) {
-            sums[self.band(side, *price, edges)] += size;
-        }
-        sums
+    /// Mid, weighted mid and spread, in 1e-9.
+    #[inline]
+    pub(super) fn middles(&self) -> [f64; 3] {
+        let bid = self.price[0] as f64;
+        [bid + self.spread / 2.0, bid + self.above_bid, self.spread]
     }
 
     /// Distance of a price from the weighted mid, in 1e-9: below it for bids, above it for asks.
@@ -151,191 +133,50 @@ impl Quote {
     }
 }
 
-/// Number of functions of a book that have a mean over time.
-pub(crate) const FUNCTIONS: usize = 32;
-
-/// Places in [`Values::of`]: one function each, or the first of [`BANDS`].
+/// Functions of a book that have a mean over time, those that change together in a row: the top, bids, asks, and what lies
+/// between them. Of each kind the place, or the first of [`BANDS`].
 pub(crate) mod function {
     use super::BANDS;
+
+    /// Number of functions.
+    pub(crate) const COUNT: usize = BETWEEN.1;
+    /// First and the one after the last.
+    pub(crate) const TOP: (usize, usize) = (0, 4);
+    pub(crate) const BIDS: (usize, usize) = (TOP.1, TOP.1 + 2 * BANDS + 1);
+    pub(crate) const ASKS: (usize, usize) = (BIDS.1, BIDS.1 + 2 * BANDS + 1);
+    pub(crate) const BETWEEN: (usize, usize) = (ASKS.1, ASKS.1 + 1 + BANDS);
 
     pub(crate) const MID: usize = 0;
     pub(crate) const WEIGHTED_MID: usize = 1;
     pub(crate) const SPREAD: usize = 2;
-    pub(crate) const BAND: [usize; 2] = [3, 3 + BANDS];
-    pub(crate) const SHARE: [usize; 2] = [3 + 2 * BANDS, 3 + 3 * BANDS];
-    pub(crate) const DEPTH: [usize; 2] = [3 + 4 * BANDS, 4 + 4 * BANDS];
-    pub(crate) const IMBALANCE_1: usize = 5 + 4 * BANDS;
-    pub(crate) const IMBALANCE_10: usize = 6 + 4 * BANDS;
-    pub(crate) const BAND_IMBALANCE: usize = 7 + 4 * BANDS;
-    /// Functions before this need both best levels.
-    pub(crate) const NEED_BOTH: usize = DEPTH[0];
-}
+    pub(crate) const IMBALANCE_1: usize = 3;
+    pub(crate) const BAND: [usize; 2] = [BIDS.0, ASKS.0];
+    pub(crate) const SHARE: [usize; 2] = [BIDS.0 + BANDS, ASKS.0 + BANDS];
+    pub(crate) const DEPTH: [usize; 2] = [BIDS.0 + 2 * BANDS, ASKS.0 + 2 * BANDS];
+    pub(crate) const IMBALANCE_10: usize = BETWEEN.0;
+    pub(crate) const BAND_IMBALANCE: usize = BETWEEN.0 + 1;
 
-/// Values of the functions of a known state; prices in 1e-9, sizes in quanta, 0 where missing.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Values {
-    /// By [`function`].
-    pub(crate) of: [f64; FUNCTIONS],
-    /// Whether both best levels are there.
-    pub(crate) both: bool,
-    /// Whether one of them is.
-    pub(crate) top: bool,
-    /// Whether there is any size.
-    pub(crate) any: bool,
-    /// Whether a band has any size.
-    pub(crate) band: [bool; BANDS],
-}
-
-impl Values {
-    pub(crate) const NONE: Self =
-        Self { of: [0.0; FUNCTIONS], both: false, top: false, any: false, band: [false; BANDS] };
-
-    #[inline]
-    pub(crate) fn read(book: &Book, quote: &Quote, edges: &[i64; BANDS], point: f64) -> Self {
-        let mut values = Self::NONE;
-        let (bid, ask) = (book.size[0][0] as f64, book.size[1][0] as f64);
-        values.both = quote.both;
-        values.top = bid + ask > 0.0;
-        if values.top {
-            values.of[function::IMBALANCE_1] = (bid - ask) / (bid + ask);
-        }
-        let depth = [0, 1].map(|side| book.size[side].iter().sum::<i64>() as f64);
-        values.any = depth[0] + depth[1] > 0.0;
-        if values.any {
-            values.of[function::IMBALANCE_10] = (depth[0] - depth[1]) / (depth[0] + depth[1]);
-        }
-        for side in 0..2 {
-            values.of[function::DEPTH[side]] = depth[side];
-        }
-        if quote.both {
-            values.add_bands(book, quote, edges, depth, point);
-        }
-        values
+    /// What must be there for a function of a known state to have a value.
+    pub(crate) enum Need {
+        /// Nothing more.
+        Nothing,
+        /// Both best levels.
+        Both,
+        /// One of them.
+        Top,
+        /// Any size.
+        Any,
+        /// Any size in a band.
+        Band(usize),
     }
 
-    #[inline]
-    fn add_bands(&mut self, book: &Book, quote: &Quote, edges: &[i64; BANDS], depth: [f64; 2], point: f64) {
-        let bid = quote.price[0] as f64;
-        self.of[function::MID] = bid + quote.spread / 2.0;
-        self.of[function::WEIGHTED_MID] = bid + quote.above_bid;
-        self.of[function::SPREAD] = quote.spread / point;
-        let bands = [0, 1].map(|side| quote.bands(book, side, edges));
-        let share = [depth[0].recip(), depth[1].recip()];
-        for band in 0..BANDS {
-            let (bid, ask) = (bands[0][band] as f64, bands[1][band] as f64);
-            self.of[function::BAND[0] + band] = bid;
-            self.of[function::BAND[1] + band] = ask;
-            self.of[function::SHARE[0] + band] = bid * share[0];
-            self.of[function::SHARE[1] + band] = ask * share[1];
-            self.band[band] = bid + ask > 0.0;
-            let imbalance = (bid - ask) / (bid + ask);
-            self.of[function::BAND_IMBALANCE + band] = if self.band[band] { imbalance } else { 0.0 };
-        }
-    }
-}
-
-/// Order-flow imbalance of each level between two books, in quanta: what the bid gained less what the ask gained.
-///
-/// Cont, Kukanov and Stoikov (2014) for the first level, Xu, Gould and Howison (2019) for the others, by rank, not normalised.
-#[inline]
-pub(crate) fn order_flow(old: &Book, new: &Book) -> [i64; LEVELS] {
-    let mut flow = [0; LEVELS];
-    for (level, flow) in flow.iter_mut().enumerate() {
-        let (was, is) = (old.price[0][level], new.price[0][level]);
-        let bid = if is >= was { new.size[0][level] } else { 0 } - if is <= was { old.size[0][level] } else { 0 };
-        let (was, is) = (old.price[1][level], new.price[1][level]);
-        let ask = if is <= was { new.size[1][level] } else { 0 } - if is >= was { old.size[1][level] } else { 0 };
-        *flow = bid - ask;
-    }
-    flow
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::state::row::{Level, NO_PRICE, TickRow};
-
-    const POINT: i64 = 50;
-
-    /// The band of a level as the page says it, with both sides of the comparison multiplied out.
-    fn plain_band(book: &Book, side: usize, price: i64) -> usize {
-        let wide = |number: i64| i128::from(number);
-        let (bid, ask) = (wide(book.price[0][0]), wide(book.price[1][0]));
-        let (bid_size, ask_size) = (wide(book.size[0][0]), wide(book.size[1][0]));
-        let sizes = bid_size + ask_size;
-        let below = ask * bid_size + bid * ask_size - wide(price) * sizes;
-        let distance = if side == 0 { below } else { -below };
-        BAND_EDGES.iter().position(|edge| distance <= wide(*edge) * wide(POINT) * sizes).unwrap_or(NO_BAND)
-    }
-
-    fn plain_flow(old: &Book, new: &Book, level: usize) -> i64 {
-        let mut flow = 0;
-        let (was, is) = (old.price[0][level], new.price[0][level]);
-        flow += match is.cmp(&was) {
-            std::cmp::Ordering::Greater => new.size[0][level],
-            std::cmp::Ordering::Equal => new.size[0][level] - old.size[0][level],
-            std::cmp::Ordering::Less => -old.size[0][level],
-        };
-        let (was, is) = (old.price[1][level], new.price[1][level]);
-        flow - match is.cmp(&was) {
-            std::cmp::Ordering::Less => new.size[1][level],
-            std::cmp::Ordering::Equal => new.size[1][level] - old.size[1][level],
-            std::cmp::Ordering::Greater => -old.size[1][level],
-        }
-    }
-
-    fn book(bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Book {
-        let mut row = TickRow::empty();
-        for (side, levels) in [bids, asks].into_iter().enumerate() {
-            for (at, (price, size)) in levels.iter().enumerate() {
-                row.levels[side][at] = Level { price: *price, size: *size, count: 1 };
-            }
-        }
-        Book::read(&row)
-    }
-
-    fn levels() -> impl Strategy<Value = Vec<(i64, i64)>> {
-        // Few prices and sizes, so that equal ones, edges and levels out of order are common; and some that are absent.
-        let price =
-            prop_oneof![8 => (-40_i64..40).prop_map(|price| price * 25), 1 => Just(NO_PRICE), 1 => any::<i64>()];
-        let size = prop_oneof![4 => 0_i64..5, 1 => 0_i64..(1 << 59)];
-        proptest::collection::vec((price, size), 0..=LEVELS)
-    }
-
-    proptest! {
-        #[test]
-        fn bands_are_those_of_the_page(bids in levels(), asks in levels(), sorted: bool) {
-            let (mut bids, mut asks) = (bids, asks);
-            if sorted {
-                bids.sort_by_key(|level| std::cmp::Reverse(level.0));
-                asks.sort_by_key(|level| level.0);
-            }
-            let book = book(&bids, &asks);
-            let quote = Quote::of(&book);
-            prop_assert_eq!(quote.both, book.size[0][0] > 0 && book.size[1][0] > 0);
-            if quote.both {
-                let edges = BAND_EDGES.map(|edge| edge * POINT);
-                for side in 0..2 {
-                    let mut want = [0; BANDS + 1];
-                    for level in 0..LEVELS {
-                        let (price, size) = (book.price[side][level], book.size[side][level]);
-                        let band = quote.band(side, price, &edges);
-                        if size > 0 { prop_assert_eq!(band, plain_band(&book, side, price)); }
-                        want[if size > 0 { band } else { BANDS }] += size;
-                    }
-                    prop_assert_eq!(quote.bands(&book, side, &edges), want);
-                }
-            }
-        }
-
-        #[test]
-        fn order_flow_is_that_of_the_page(a in levels(), b in levels(), c in levels(), d in levels()) {
-            let (old, new) = (book(&a, &b), book(&c, &d));
-            for (level, flow) in order_flow(&old, &new).into_iter().enumerate() {
-                prop_assert_eq!(flow, plain_flow(&old, &new, level));
-            }
+    pub(crate) fn need(of: usize) -> Need {
+        match of {
+            IMBALANCE_1 => Need::Top,
+            IMBALANCE_10 => Need::Any,
+            BAND_IMBALANCE.. => Need::Band(of - BAND_IMBALANCE),
+            _ if DEPTH.contains(&of) => Need::Nothing,
+            _ => Need::Both,
         }
     }
 }

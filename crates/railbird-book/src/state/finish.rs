@@ -1,8 +1,9 @@
-//! The cells of a bar that ends. Start at [`Bar::cells`].
+//! The cells of a bar that ends. Start at [`Bar::write`].
 
 use super::{
-    book::{BANDS, Book, FUNCTIONS, Quote, Values, function},
+    book::{BANDS, Book, Quote, function},
     rules::Rules,
+    standing::Values,
     tally::Tally,
 };
 use crate::{
@@ -27,15 +28,17 @@ pub(crate) struct Bar<'a> {
     pub(crate) known_at: i64,
     pub(crate) tally: &'a Tally,
     /// Values of the state at the end; `None` where it is unknown.
-    pub(crate) values: Option<Values>,
+    pub(crate) values: Option<&'a Values>,
     pub(crate) book: &'a Book,
     pub(crate) quote: &'a Quote,
+    /// Orders of the state by side and level.
+    pub(crate) counts: [[i64; LEVELS]; 2],
 }
 
 /// Cells while they are filled.
-struct Sheet(Cells);
+struct Sheet<'a>(&'a mut Cells);
 
-impl Sheet {
+impl Sheet<'_> {
     fn number(&mut self, at: usize, value: Option<f64>) {
         // A quotient of a sum that overflowed is missing like one that never was.
         self.0[at] = value.filter(|value| value.is_finite()).unwrap_or(f64::NAN).to_bits();
@@ -51,15 +54,15 @@ fn ratio(part: f64, whole: f64) -> Option<f64> {
 }
 
 impl Bar<'_> {
-    /// All cells. `count`: orders of the state at a side and level.
-    pub(crate) fn cells(&self, count: impl Fn(usize, usize) -> i64) -> Cells {
-        let mut sheet = Sheet([0; COLUMN_COUNT]);
+    /// Writes all cells but that of the symbol.
+    pub(crate) fn write(&self, cells: &mut Cells) {
+        let mut sheet = Sheet(cells);
         for (at, time) in [(1, self.start), (2, self.end), (3, self.known_at)] {
             sheet.count(at, Some(time));
         }
         let means = self.states(&mut sheet);
         self.gaps(&mut sheet);
-        self.levels(&mut sheet, count);
+        self.levels(&mut sheet);
         self.walls(&mut sheet);
         self.flow(&mut sheet, &means);
         self.trades(&mut sheet);
@@ -67,20 +70,21 @@ impl Bar<'_> {
         if usize::from(self.rules.levels) < LEVELS {
             self.blank(&mut sheet);
         }
-        sheet.0
     }
 
     fn size(&self, quanta: i128) -> f64 {
-        quanta as f64 / self.rules.quanta
+        // Nearly all sums fit into 64 bits, which are converted faster.
+        let float = i64::try_from(quanta).map_or_else(|_| quanta as f64, |quanta| quanta as f64);
+        float / self.rules.quanta
     }
 
     /// Means over time and values at the end; returns the means of the bands' sizes, in size.
-    fn states(&self, sheet: &mut Sheet) -> [[Option<f64>; BANDS]; 2] {
+    fn states(&self, sheet: &mut Sheet<'_>) -> [[Option<f64>; BANDS]; 2] {
         let mut band_means = [[None; BANDS]; 2];
         // A state that held for the whole bar is its own mean; so it is where the bar has no length.
         let still = !self.tally.changed || self.end == self.start;
         for (at, of) in ORDER.into_iter().enumerate() {
-            let last = self.last(of);
+            let last = self.values.and_then(|values| values.get(of));
             let mean = if still && self.values.is_some() { last } else { self.tally.mean(of) };
             let unit = match of {
                 function::MID | function::WEIGHTED_MID => PRICE_SCALE as f64,
@@ -101,18 +105,6 @@ impl Bar<'_> {
         band_means
     }
 
-    fn last(&self, of: usize) -> Option<f64> {
-        let values = self.values.as_ref()?;
-        let known = match of {
-            _ if of < function::NEED_BOTH => values.both,
-            function::IMBALANCE_1 => values.top,
-            function::IMBALANCE_10 => values.any,
-            _ if of >= function::BAND_IMBALANCE => values.band[of - function::BAND_IMBALANCE],
-            _ => true,
-        };
-        known.then(|| values.of[of])
-    }
-
     /// Levels that are there, best first: level, price, size.
     fn present(&self, side: usize) -> impl Iterator<Item = (usize, i64, i64)> {
         let levels = if self.values.is_some() { LEVELS } else { 0 };
@@ -120,7 +112,7 @@ impl Bar<'_> {
         (0..levels).map(|level| (level, price[level], size[level])).filter(|(_, _, size)| *size > 0)
     }
 
-    fn gaps(&self, sheet: &mut Sheet) {
+    fn gaps(&self, sheet: &mut Sheet<'_>) {
         for side in 0..2 {
             let (mut before, mut largest, mut sum, mut n) = (None::<i64>, 0_i128, 0_i128, 0);
             for (_, price, _) in self.present(side) {
@@ -138,11 +130,11 @@ impl Bar<'_> {
         }
     }
 
-    fn levels(&self, sheet: &mut Sheet, count: impl Fn(usize, usize) -> i64) {
+    fn levels(&self, sheet: &mut Sheet<'_>) {
         for side in 0..2 {
             let sizes = &self.book.size[side];
             let counts: [i64; LEVELS] =
-                std::array::from_fn(|level| if sizes[level] > 0 { count(side, level) } else { 0 });
+                std::array::from_fn(|level| if sizes[level] > 0 { self.counts[side][level] } else { 0 });
             let (all_size, all_count) = (sizes.iter().sum::<i64>() as f64, counts.iter().sum::<i64>() as f64);
             let known = self.values.is_some();
             for level in 0..LEVELS {
@@ -159,7 +151,7 @@ impl Bar<'_> {
         }
     }
 
-    fn walls(&self, sheet: &mut Sheet) {
+    fn walls(&self, sheet: &mut Sheet<'_>) {
         for side in 0..2 {
             let at = place::wall(side);
             let wall = self.wall(side);
@@ -202,7 +194,7 @@ impl Bar<'_> {
         Some(Wall { z: z(level), level, near })
     }
 
-    fn flow(&self, sheet: &mut Sheet, band_means: &[[Option<f64>; BANDS]; 2]) {
+    fn flow(&self, sheet: &mut Sheet<'_>, band_means: &[[Option<f64>; BANDS]; 2]) {
         for side in 0..2 {
             for band in 0..BANDS {
                 let (at, flow) = (place::flow(side, band), &self.tally.flow[side][band]);
@@ -223,7 +215,7 @@ impl Bar<'_> {
         }
     }
 
-    fn trades(&self, sheet: &mut Sheet) {
+    fn trades(&self, sheet: &mut Sheet<'_>) {
         let mut rest = self.tally.trades.all();
         for side in 0..2 {
             for band in 0..BANDS {
@@ -246,7 +238,7 @@ impl Bar<'_> {
         }
     }
 
-    fn counts(&self, sheet: &mut Sheet) {
+    fn counts(&self, sheet: &mut Sheet<'_>) {
         let tally = self.tally;
         sheet.count(place::MESSAGE, Some(tally.rows.iter().sum()));
         for (at, rows) in tally.rows.into_iter().enumerate().skip(1) {
@@ -260,7 +252,7 @@ impl Bar<'_> {
     }
 
     /// Blanks what needs levels that the source lacks.
-    fn blank(&self, sheet: &mut Sheet) {
+    fn blank(&self, sheet: &mut Sheet<'_>) {
         for (at, column) in columns().iter().enumerate() {
             if column.levels > self.rules.levels {
                 if column.unit == Unit::Count { sheet.count(at, None) } else { sheet.number(at, None) }
@@ -279,8 +271,8 @@ struct Wall {
 }
 
 /// Functions in the order of the columns.
-const ORDER: [usize; FUNCTIONS] = {
-    let mut order = [0; FUNCTIONS];
+const ORDER: [usize; function::COUNT] = {
+    let mut order = [0; function::COUNT];
     let first = [
         function::MID,
         function::WEIGHTED_MID,

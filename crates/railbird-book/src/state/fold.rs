@@ -6,10 +6,11 @@
 //! Invariant: single pass, file order, no allocation per row; a bar never reopens, and what a bar holds depends on no later row.
 
 use super::{
-    book::{BANDS, Book, NO_BAND, Quote, Values, order_flow},
-    finish::{Bar, Cells},
+    book::{BANDS, NO_BAND},
+    finish::Bar,
     row::{FLAG_BAD_BOOK, FLAG_BAD_TIME, FLAG_LAST, FLAG_SNAPSHOT, NO_PRICE, NO_SEQUENCE, NO_TIME, Row},
     rules::{BarClock, BarSize, Rules},
+    standing::Standing,
     tally::Tally,
 };
 
@@ -72,7 +73,7 @@ pub(crate) struct Fold<R> {
     before: Before,
     /// Row whose book holds before the next row.
     row: R,
-    state: State,
+    state: Standing,
     /// Row of the state: holds the counts of orders.
     state_row: R,
 }
@@ -82,23 +83,10 @@ pub(crate) struct Fold<R> {
 struct Before {
     /// Whether its book is known.
     known: bool,
-    /// Whether it was a trade.
+    /// Whether it was a trade, or the fill of one.
     trade: bool,
     ts_event: u64,
     sequence: u64,
-}
-
-/// The book at the last event end.
-#[derive(Debug, Clone)]
-struct State {
-    /// Whether anything is known.
-    known: bool,
-    book: Book,
-    quote: Quote,
-    /// Since when it has held, or since the bar's start, ns.
-    since: i64,
-    /// Its values, once they were needed.
-    values: Option<Values>,
 }
 
 /// Classes of actions: places in [`Tally::rows`].
@@ -137,13 +125,13 @@ impl<R: Row> Fold<R> {
             tally: Tally::default(),
             before: Before { known: false, trade: false, ts_event: NO_TIME, sequence: NO_SEQUENCE },
             row: R::empty(),
-            state: State { known: false, book: Book::EMPTY, quote: Quote::NONE, since: 0, values: None },
+            state: Standing::UNKNOWN,
             state_row: R::empty(),
         }
     }
 
-    /// Folds rows of this instrument; `bar` gets the cells of each bar that ends.
-    pub(crate) fn run(&mut self, rows: &[R], bar: &mut impl FnMut(&Cells)) {
+    /// Folds rows of this instrument; `bar` gets each bar that ends.
+    pub(crate) fn run(&mut self, rows: &[R], bar: &mut impl FnMut(&Bar<'_>)) {
         // The books of the row before and of the state are looked at where they lie, and kept only at the end.
         let empty = R::empty();
         let (kept_row, kept_state) = (self.row.clone(), self.state_row.clone());
@@ -178,26 +166,26 @@ impl<R: Row> Fold<R> {
                 _ => {}
             }
             let clear = action == b'R';
-            self.before = Before { known: !bad, trade: class == class::TRADE, ts_event: row.ts_event(), sequence };
+            let trade = class == class::TRADE || action == b'F' && class == class::OTHER && self.of_the_trade(row);
+            self.before = Before { known: !bad, trade, ts_event: row.ts_event(), sequence };
             before = if clear { &empty } else { row };
             if flags & FLAG_LAST != 0 || clear || self.rules.every_row_ends {
-                self.event_end(before, time, bad, clear || snapshot);
+                self.event_end((state_row, before), time, bad, clear || snapshot);
                 state_row = before;
                 if self.tally_is_full() {
                     self.close(time, state_row, bar);
-                    (self.start, self.state.since) = (time, time);
+                    self.start = time;
+                    self.state.begin(time);
                 }
             } else if bad {
-                self.leave(time);
-                self.state.known = false;
-                self.state.quote = Quote::NONE;
+                self.state.forget(time, &mut self.tally, &self.rules);
             }
         }
         (self.row, self.state_row) = (before.clone(), state_row.clone());
     }
 
     /// Ends the last bar at its full end; one of trades, volume or turnover is left out.
-    pub(crate) fn finish(&mut self, bar: &mut impl FnMut(&Cells)) {
+    pub(crate) fn finish(&mut self, bar: &mut impl FnMut(&Bar<'_>)) {
         if !self.started {
             return;
         }
@@ -241,12 +229,11 @@ impl<R: Row> Fold<R> {
             BarSize::Time(width) => (time - time % width, time - time % width + width),
             _ => (time, i64::MAX),
         };
-        self.state.since = self.start;
     }
 
     /// Ends bars until the one that holds `time` is open.
     #[cold]
-    fn turn(&mut self, time: i64, state_row: &R, bar: &mut impl FnMut(&Cells)) {
+    fn turn(&mut self, time: i64, state_row: &R, bar: &mut impl FnMut(&Bar<'_>)) {
         let BarSize::Time(width) = self.rules.size else { return };
         self.close(self.end, state_row, bar);
         let start = time - time % width;
@@ -255,85 +242,68 @@ impl<R: Row> Fold<R> {
         } else {
             while self.end < start {
                 (self.start, self.end) = (self.end, self.end + width);
-                self.state.since = self.start;
+                self.state.begin(self.start);
                 self.close(self.end, state_row, bar);
             }
         }
         (self.start, self.end) = (start, start + width);
-        self.state.since = start;
+        self.state.begin(start);
     }
 
     /// Hands out the bar that ends at `end`, and begins a tally.
-    fn close(&mut self, end: i64, state_row: &R, bar: &mut impl FnMut(&Cells)) {
-        self.leave(end);
-        let values = self.state.known.then(|| self.values());
-        let tally = std::mem::take(&mut self.tally);
+    fn close(&mut self, end: i64, state_row: &R, bar: &mut impl FnMut(&Bar<'_>)) {
+        let Self { rules, tally, state, .. } = self;
         self.counts.rows += tally.rows.iter().sum::<i64>() as u64;
         self.counts.events += tally.events_n as u64;
         self.counts.late += tally.late_n as u64;
-        let bar_of = Bar {
-            rules: &self.rules,
+        state.hold(end, tally, rules);
+        bar(&Bar {
+            rules,
             start: self.start,
             end,
             known_at: end.max(self.received),
-            tally: &tally,
-            values,
-            book: &self.state.book,
-            quote: &self.state.quote,
-        };
-        bar(&bar_of.cells(|side, level| state_row.count(side, level)));
+            tally,
+            values: state.values(),
+            book: state.book(),
+            quote: state.quote(),
+            counts: [0, 1].map(|side| std::array::from_fn(|level| state_row.count(side, level))),
+        });
+        *tally = Tally::default();
     }
 
-    /// The state has held until `time`.
+    /// The book of `row` is the state from `time` on, after that of `old`. `apart`: it is no step from there.
     #[inline]
-    fn leave(&mut self, time: i64) {
-        let held = time - self.state.since;
-        if held > 0 && self.state.known {
-            let values = self.values();
-            self.tally.held(&values, held);
+    fn event_end(&mut self, (old, row): (&R, &R), time: i64, bad: bool, apart: bool) {
+        let Self { rules, tally, state, .. } = self;
+        tally.changed = true;
+        tally.events_n += 1;
+        state.step((old, row), time, bad || apart, tally, rules);
+        if bad {
+            state.forget(time, tally, rules);
         }
-        self.state.since = time;
+        let quote = state.quote();
+        if quote.both {
+            let [bid, ask] = quote.price;
+            tally.crossed_n += i64::from(bid > ask);
+            tally.locked_n += i64::from(bid == ask);
+        }
     }
 
+    /// Whether a row belongs to the trade before it: same time and sequence number.
     #[inline]
-    fn values(&mut self) -> Values {
-        let State { book, quote, values, .. } = &mut self.state;
-        *values.get_or_insert_with(|| Values::read(book, quote, &self.rules.edges, self.rules.point))
-    }
-
-    /// The book of `row` is the state from `time` on. `apart`: it is no step from the state before.
-    #[inline]
-    fn event_end(&mut self, row: &R, time: i64, bad: bool, apart: bool) {
-        self.leave(time);
-        self.tally.changed = true;
-        self.tally.events_n += 1;
-        let book = Book::read(row);
-        if self.state.known && !bad && !apart {
-            let flow = order_flow(&self.state.book, &book);
-            let first: i64 = flow[0];
-            let five: i64 = flow[..5].iter().sum();
-            let ten: i64 = five + flow[5..].iter().sum::<i64>();
-            for (sum, flow) in self.tally.ofi.iter_mut().zip([first, five, ten]) {
-                *sum += i128::from(flow);
-            }
-        }
-        self.state.known = !bad;
-        self.state.quote = if bad { Quote::NONE } else { Quote::of(&book) };
-        self.state.book = book;
-        self.state.values = None;
-        if self.state.quote.both {
-            let [bid, ask] = self.state.quote.price;
-            self.tally.crossed_n += i64::from(bid > ask);
-            self.tally.locked_n += i64::from(bid == ask);
-        }
+    fn of_the_trade(&self, row: &R) -> bool {
+        let last = &self.before;
+        let sequence = row.sequence();
+        last.trade && row.ts_event() == last.ts_event && sequence == last.sequence && sequence != NO_SEQUENCE
     }
 
     /// An A, C or M row: the change of the queue at its price.
+    ///
+    /// A C row directly after a T row with the same ts_event and sequence is that trade's own change of the book, and no
+    /// flow; F rows of the same ts_event and sequence may stand between the two, as where books come from orders.
     #[inline]
     fn flow(&mut self, row: &R, before: &R, class: usize, bad: bool) {
-        let last = &self.before;
-        let same = row.ts_event() == last.ts_event && row.sequence() == last.sequence;
-        if class == class::CANCEL && last.trade && same && last.sequence != NO_SEQUENCE {
+        if class == class::CANCEL && self.of_the_trade(row) {
             self.tally.fill_n += 1;
             return;
         }
@@ -343,22 +313,20 @@ impl<R: Row> Fold<R> {
             b'A' => Some(1),
             _ => standing(if class == class::CANCEL { before } else { row }, price),
         };
-        let (Some(side), true) = (side, last.known && !bad && price != NO_PRICE) else {
+        let (Some(side), true) = (side, self.before.known && !bad && price != NO_PRICE) else {
             self.tally.rest_n += 1;
             return;
         };
-        let band = self.state.quote.band(side, price, &self.rules.edges);
+        let band = self.state.quote().band(side, price, &self.rules.edges);
         if band == NO_BAND {
             self.tally.rest_n += 1;
             return;
         }
-        let change = i128::from(row.queue(side, price)) - i128::from(before.queue(side, price));
+        let likely = row.likely_level();
+        let change = row.queue(side, price, likely) - before.queue(side, price, likely);
         let flow = &mut self.tally.flow[side][band];
-        if change > 0 {
-            flow.added += change;
-        } else {
-            flow.removed -= change;
-        }
+        flow.added += i128::from(change.max(0));
+        flow.removed += i128::from((-change).max(0));
         flow.rows[class - class::ADD] += 1;
     }
 
@@ -374,7 +342,7 @@ impl<R: Row> Fold<R> {
         let price = (price != NO_PRICE).then_some(price);
         self.tally.trades.add(aggressor, size, price);
         if let (Some(price), true) = (price, side < 2) {
-            let band = self.state.quote.band(side, price, &self.rules.edges);
+            let band = self.state.quote().band(side, price, &self.rules.edges);
             if band < BANDS {
                 self.tally.exec[side][band] += i128::from(size);
             }
@@ -396,7 +364,7 @@ impl<R: Row> Fold<R> {
 /// The side on which a price stands; `None` where on both or on neither.
 #[cold]
 fn standing<R: Row>(row: &R, price: i64) -> Option<usize> {
-    match (row.queue(0, price) > 0, row.queue(1, price) > 0) {
+    match (row.search(0, price) > 0, row.search(1, price) > 0) {
         (true, false) => Some(0),
         (false, true) => Some(1),
         _ => None,

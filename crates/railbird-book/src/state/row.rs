@@ -47,9 +47,36 @@ pub(crate) trait Row: Clone {
     /// Orders at a level.
     fn count(&self, side: usize, level: usize) -> i64;
 
-    /// Size that waits at a price: 0 where it is not among the levels.
+    /// Level at which the row is likely to have changed the book; a guess, where the source does not tell.
     #[inline]
-    fn queue(&self, side: usize, price: i64) -> i64 {
+    fn likely_level(&self) -> usize {
+        0
+    }
+
+    /// Levels, as bits, whose prices or sizes may differ from those of another row; all others are the same.
+    #[inline]
+    fn changed_levels(&self, other: &Self) -> u32 {
+        (0..LEVELS).fold(0, |changed, level| {
+            let differs = (0..2).any(|side| self.level(side, level) != other.level(side, level));
+            changed | u32::from(differs) << level
+        })
+    }
+
+    /// Size that waits at a price: 0 where it is not among the levels. `likely`: the level to look at first.
+    #[inline]
+    fn queue(&self, side: usize, price: i64, likely: usize) -> i64 {
+        let likely = likely.min(LEVELS - 1);
+        // Of levels that repeat a price the first counts, as it would without the guess.
+        let (at, size) = self.level(side, likely);
+        if at == price && (likely == 0 || self.level(side, likely - 1).0 != price) {
+            return size;
+        }
+        self.search(side, price)
+    }
+
+    /// Size at the first level of a price.
+    #[inline]
+    fn search(&self, side: usize, price: i64) -> i64 {
         for level in 0..LEVELS {
             let (at, size) = self.level(side, level);
             if at == price {
@@ -136,6 +163,23 @@ impl Row for Record {
     #[inline]
     fn count(&self, side: usize, level: usize) -> i64 {
         i64::from(field!(self, LEVELS_AT + 32 * level + 24 + 4 * side, u32))
+    }
+
+    #[inline]
+    fn likely_level(&self) -> usize {
+        usize::from(self[31])
+    }
+
+    #[inline]
+    fn changed_levels(&self, other: &Self) -> u32 {
+        let mut changed = 0;
+        for level in 0..LEVELS {
+            let at = LEVELS_AT + 32 * level;
+            // Two prices and two sizes; the counts that follow are no matter.
+            let differs = [0, 8, 16].map(|part| field!(self, at + part, u64) ^ field!(other, at + part, u64));
+            changed |= u32::from(differs[0] | differs[1] | differs[2] != 0) << level;
+        }
+        changed
     }
 }
 

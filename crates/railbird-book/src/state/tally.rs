@@ -1,12 +1,15 @@
 //! What a bar adds up while it is open. Start at [`Tally`].
 
-use super::book::{BANDS, FUNCTIONS, Values, function};
+use super::{
+    book::{BANDS, function},
+    standing::Values,
+};
 
 /// Sums of one bar. Sizes are in quanta, prices in 1e-9, times in ns.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
     /// Integrals of the functions over the time in which they are known.
-    pub(crate) integral: [f64; FUNCTIONS],
+    pub(crate) integral: [f64; function::COUNT],
     /// Time in which the state is known.
     pub(crate) known: i64,
     /// Time in which it has both best levels.
@@ -74,30 +77,23 @@ pub(crate) struct Trades {
 }
 
 impl Tally {
-    /// The state had these values for so many ns.
+    /// Functions from the first to before the second had these values for so many ns.
     #[inline]
-    pub(crate) fn held(&mut self, values: &Values, ns: i64) {
+    pub(crate) fn held(&mut self, values: &Values, (from, to): (usize, usize), ns: i64) {
         let weight = ns as f64;
-        for (integral, value) in self.integral.iter_mut().zip(&values.of) {
+        for (integral, value) in self.integral[from..to].iter_mut().zip(&values.of[from..to]) {
             *integral += value * weight;
-        }
-        self.known += ns;
-        self.both += if values.both { ns } else { 0 };
-        self.top += if values.top { ns } else { 0 };
-        self.any += if values.any { ns } else { 0 };
-        for (time, known) in self.band.iter_mut().zip(values.band) {
-            *time += if known { ns } else { 0 };
         }
     }
 
     /// Mean of a function over the time in which it is known; `None` where there is none.
     pub(crate) fn mean(&self, of: usize) -> Option<f64> {
-        let ns = match of {
-            _ if of < function::NEED_BOTH => self.both,
-            function::IMBALANCE_1 => self.top,
-            function::IMBALANCE_10 => self.any,
-            _ if of >= function::BAND_IMBALANCE => self.band[of - function::BAND_IMBALANCE],
-            _ => self.known,
+        let ns = match function::need(of) {
+            function::Need::Nothing => self.known,
+            function::Need::Both => self.both,
+            function::Need::Top => self.top,
+            function::Need::Any => self.any,
+            function::Need::Band(band) => self.band[band],
         };
         (ns > 0).then(|| self.integral[of] / ns as f64)
     }
