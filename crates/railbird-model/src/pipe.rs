@@ -10,7 +10,7 @@
 //! verified headers: arrow's own reader takes a stream from a stranger at its word, and panics.
 
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     sync::Arc,
 };
 
@@ -231,7 +231,10 @@ fn introduction(schema: &ipc::Schema<'_>) -> Result<(ModelId, Arc<[f64]>), Error
 fn read_message(reader: &mut impl Read) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let ended = |error: std::io::Error| failed(format!("ended in the middle of a message: {error}"));
     let mut prefix = [0; 8];
-    reader.read_exact(&mut prefix).map_err(|error| failed(format!("gave no answer: {error}")))?;
+    reader.read_exact(&mut prefix).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => failed("gave no answer: its output ended first".to_owned()),
+        _ => failed(format!("gave no answer: {error}")),
+    })?;
     if prefix[..4] != [0xFF; 4] {
         return Err(failed(
             "expected an Arrow IPC stream on its standard output, found other bytes; does it print there?".to_owned(),
@@ -317,7 +320,7 @@ mod tests {
         let bytes = requests.writer.into_inner().unwrap();
         let batches: Vec<RecordBatch> =
             StreamReader::try_new(&bytes[..], None).unwrap().map(|batch| batch.unwrap()).collect();
-        let text = format!("{}", arrow_text(&batches));
+        let text = arrow_text(&batches).to_string();
         expect_test::expect!["[1,2][][NaN] horizon 2 2 2 seed 7 7 7; [3] horizon 1 seed 8; "].assert_eq(&text);
     }
 

@@ -11,6 +11,8 @@ pub(crate) enum Outcome {
     Missed,
     /// A whole stream, file or session was skipped, and listed.
     Partly,
+    /// All of the input was refused, each part with its reason in the result.
+    Refused,
 }
 
 /// Why a command failed. The text names the file or URL, the place in it, what was expected and what to do.
@@ -30,6 +32,7 @@ impl Outcome {
         match self {
             Self::Done => 0,
             Self::Missed => 1,
+            Self::Refused => 3,
             Self::Partly => 4,
         }
     }

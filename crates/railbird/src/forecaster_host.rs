@@ -225,7 +225,9 @@ impl Running {
             }
         });
         let id = receive(&introduction, rules.start_deadline, cancelled).map_err(|what| failed(words, what))?;
-        let id = id.map_err(|error| failed(words, &words_of(&error)))?;
+        let id = id.map_err(|error| {
+            failed(words, &format!("{}; what it says on standard error is shown with -v", words_of(&error)))
+        })?;
         Ok((running, id))
     }
 }

@@ -10,4 +10,5 @@ mod imports;
 mod market;
 mod readme;
 mod refusals;
+mod signals;
 mod whole_or_absent;

@@ -3,7 +3,9 @@
 use std::{
     fmt::Write as _,
     io::{Read as _, Write as _},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
     time::Duration,
 };
 
@@ -118,43 +120,43 @@ fn answer(command: &AuditCommand, symbols: &[Symbol], cut: Ts) -> Result<Table, 
         .map_err(|error| failed(format!("{error}; expected a program that can be run")))?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else { return Err(failed("has no pipes".to_owned())) };
-    let (sent, received, status) = std::thread::scope(|scope| {
-        let sending = scope.spawn(move || stdin.write_all(bars.as_bytes()));
-        let receiving = scope.spawn(move || {
-            let mut bytes = Vec::new();
-            stdout.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut bytes).map(|_| bytes)
-        });
-        let status = wait(&mut child, Duration::from_secs(command.deadline));
-        (sending.join(), receiving.join(), status)
+    // Threads of their own: what the program started may hold its pipes open when it is killed, and is not waited for.
+    // A program need not read all that it is given.
+    thread::spawn(move || drop(stdin.write_all(bars.as_bytes())));
+    let (received, answer) = mpsc::sync_channel(1);
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let read = stdout.take(ANSWER_BYTES_MAX + 1).read_to_end(&mut bytes);
+        // Nobody may be waiting any more.
+        let _ = received.send(read.map(|_| bytes));
     });
-    let status = status?
-        .ok_or_else(|| failed(format!("gave no answer in {} s; allow more with --deadline", command.deadline)))?;
+    let late = || failed(format!("gave no answer in {} s; allow more with --deadline", command.deadline));
+    let (status, left) = wait(&mut child, Duration::from_secs(command.deadline))?.ok_or_else(late)?;
     if !status.success() {
         return Err(failed(format!("ended with {status}")));
     }
-    // A program need not read all that it is given.
-    drop(sent);
-    let bytes = received.map_err(|_| failed("its answer could not be read".to_owned()))??;
+    let bytes = answer.recv_timeout(left).map_err(|_| late())??;
     if bytes.len() as u64 > ANSWER_BYTES_MAX {
         return Err(failed(format!("answered more than {ANSWER_BYTES_MAX} bytes")));
     }
     Table::read(&File { name: format!("{name}, answer.csv"), bytes }).map_err(Failure::refused)
 }
 
-/// Waits for the end of a program; past the deadline it is killed and `None` returned.
-fn wait(child: &mut Child, deadline: Duration) -> Result<Option<std::process::ExitStatus>, Failure> {
+/// Waits for the end of a program: how it ended, and what is left of the deadline. Past that it is killed and `None` returned.
+fn wait(child: &mut Child, deadline: Duration) -> Result<Option<(ExitStatus, Duration)>, Failure> {
     const NAP: Duration = Duration::from_millis(5);
     let mut waited = Duration::ZERO;
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+            // At least a moment, in which the last of an answer arrives.
+            return Ok(Some((status, deadline.saturating_sub(waited).max(Duration::from_secs(1)))));
         }
         if waited >= deadline {
             child.kill()?;
             child.wait()?;
             return Ok(None);
         }
-        std::thread::sleep(NAP);
+        thread::sleep(NAP);
         waited += NAP;
     }
 }

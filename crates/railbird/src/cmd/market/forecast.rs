@@ -126,7 +126,7 @@ pub(crate) fn run(context: &Context, arguments: &Forecast) -> Result<Outcome, Fa
     if document.refused.is_empty() {
         Ok(Outcome::Done)
     } else if document.forecasts.is_empty() {
-        Err(Failure::refused_because("every symbol was refused"))
+        Ok(Outcome::Refused)
     } else {
         Ok(Outcome::Partly)
     }
