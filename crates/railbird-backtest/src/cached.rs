@@ -303,7 +303,7 @@ impl<F: Forecaster> Cached<F> {
             return Ok(());
         }
         // By the key, so that the sample is the same on any number of threads.
-        let chosen = |index: usize| first_eight(distinct[index].key.as_bytes()) % every == 0;
+        let chosen = |index: usize| first_eight(distinct[index].key.as_bytes()).is_multiple_of(every);
         let mut sample: Vec<usize> = taken.iter().copied().filter(|&index| chosen(index)).collect();
         if sample.is_empty() {
             sample.extend(taken.first());

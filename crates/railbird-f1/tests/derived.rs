@@ -236,9 +236,9 @@ fn only_a_line_of_the_same_season_and_circuit_that_was_known_before_is_taken() {
     let (manifest, info) = (&first.manifest, &first.session.info);
     let before = week_before(manifest);
     let taken = |stored: &[Manifest], info: &SessionInfo| earlier_line(stored, info).map(|line| line.origin.session);
-    assert_eq!(taken(&[before.clone()], info).as_deref(), Some("the-week-before"));
+    assert_eq!(taken(std::slice::from_ref(&before), info).as_deref(), Some("the-week-before"));
     // Itself, and what lies after it.
-    assert_eq!(taken(&[manifest.clone()], info), None);
+    assert_eq!(taken(std::slice::from_ref(manifest), info), None);
     let mut about = before.session.clone();
     about.circuit_key = about.circuit_key.map(|key| key + 1);
     assert_eq!(taken(&[Manifest { session: about, ..before.clone() }], info), None);
@@ -246,8 +246,8 @@ fn only_a_line_of_the_same_season_and_circuit_that_was_known_before_is_taken() {
     about.year = about.year.map(|year| year - 1);
     assert_eq!(taken(&[Manifest { session: about, ..before.clone() }], info), None);
     assert_eq!(taken(&[Manifest { geometry: None, ..before.clone() }], info), None);
-    assert_eq!(taken(&[before.clone()], &SessionInfo { circuit_key: None, ..info.clone() }), None);
-    assert_eq!(taken(&[before.clone()], &SessionInfo { gmt_offset: String::new(), ..info.clone() }), None);
+    assert_eq!(taken(std::slice::from_ref(&before), &SessionInfo { circuit_key: None, ..info.clone() }), None);
+    assert_eq!(taken(std::slice::from_ref(&before), &SessionInfo { gmt_offset: String::new(), ..info.clone() }), None);
     // Of two the later one; what that took from another comes from there.
     let mut later = before.clone();
     (later.id, later.origin_utc) = ("the-day-before".into(), week_before(manifest).origin_utc);

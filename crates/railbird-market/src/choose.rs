@@ -123,6 +123,9 @@ impl Fallback {
     }
 }
 
+/// Worth and tie-break of levels, the rank among equals, and the levels.
+type Pair = ((i64, bool), (u64, i64, i64), Levels);
+
 /// Most pairs that the exact search compares before it is given up: about a second.
 const PAIRS_MAX: u64 = 1 << 30;
 
@@ -222,7 +225,7 @@ impl Chooser {
         rules: &ChoiceRules,
     ) -> Result<Choice, Fallback> {
         self.candidates(days, area, true)?;
-        let mut best: Option<((i64, bool), (u64, i64, i64), Levels)> = None;
+        let mut best: Option<Pair> = None;
         for policy in [Policy::Close, Policy::Level] {
             for &high in &self.highs {
                 for &low in &self.lows {

@@ -1,4 +1,5 @@
 //! What holds for every built-in forecaster, whatever its formula.
+#![expect(clippy::unwrap_used, reason = "a step of a test that fails is a test that fails")]
 
 use railbird_model::{BUILTIN, Error, Forecast, Forecaster, LEVELS, Unmade, builtin};
 

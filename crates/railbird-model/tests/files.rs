@@ -1,4 +1,5 @@
 //! Models in files, written here in their true formats: ONNX by a protobuf writer of twenty lines, LightGBM's text by hand.
+#![expect(clippy::unwrap_used, reason = "a step of a test that fails is a test that fails")]
 
 use proptest::prelude::*;
 use railbird_model::{Ensemble, Forecast, Forecaster, ModelFile, Unmade};
@@ -315,7 +316,7 @@ proptest! {
         let values: Vec<f64> = (0..rows * 5)
             .map(|at| {
                 let chance = blake3_like(seed ^ at as u64);
-                if chance % 4 == 0 { special[(chance / 4) as usize % 8] } else { (chance % 17) as f64 / 8.0 - 1.0 }
+                if chance.is_multiple_of(4) { special[(chance / 4) as usize % 8] } else { (chance % 17) as f64 / 8.0 - 1.0 }
             })
             .collect();
         let bits = |scores: Vec<f64>| scores.into_iter().map(f64::to_bits).collect::<Vec<_>>();

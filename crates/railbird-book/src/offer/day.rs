@@ -58,17 +58,24 @@ fn time_of(batches: &[RecordBatch], name: &str, last: bool) -> Option<i64> {
     Some(times.value(if last { times.len() - 1 } else { 0 }))
 }
 
+/// Start of the first bar and end of the last, ms since 1970; 0 without bars.
+pub fn span_ms(bars: &[RecordBatch]) -> (f64, f64) {
+    let at = |name, last| time_of(bars, name, last).map_or(0.0, millis);
+    (at("bar_start", false), at("bar_end", true))
+}
+
 impl DayTables<'_> {
     /// The day as it stands in the list.
     pub fn card(&self) -> DayCard {
+        let (start_ms, end_ms) = span_ms(self.bars);
         DayCard {
             id: format!("{}@{}", self.symbol, self.date),
             symbol: self.symbol.to_owned(),
             date: self.date.to_owned(),
             bars: self.bars.iter().map(|batch| batch.num_rows() as u64).sum(),
             episodes: self.episodes.len() as u64,
-            start_ms: time_of(self.bars, "bar_start", false).map_or(0.0, millis),
-            end_ms: time_of(self.bars, "bar_end", true).map_or(0.0, millis),
+            start_ms,
+            end_ms,
         }
     }
 

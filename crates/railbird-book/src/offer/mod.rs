@@ -12,7 +12,7 @@ use railbird_publish::{Call, Cost, In, Method, Offer, Parameter, Refusal, Refusa
 use serde::Serialize;
 use serde_json::json;
 
-pub use day::{DayTables, situation};
+pub use day::{DayTables, situation, span_ms};
 
 /// A day in the list. Times are ms since 1970, UTC.
 #[derive(Debug, Clone, PartialEq, Serialize)]

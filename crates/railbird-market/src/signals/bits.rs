@@ -64,7 +64,7 @@ impl Bits {
     pub fn prefix(&self, len: usize) -> Self {
         let len = len.min(self.len);
         let mut words = self.words[..len.div_ceil(64)].to_vec();
-        if let Some(last) = words.last_mut().filter(|_| len % 64 != 0) {
+        if let Some(last) = words.last_mut().filter(|_| !len.is_multiple_of(64)) {
             *last &= (1 << (len % 64)) - 1;
         }
         Self { words, len }

@@ -86,11 +86,11 @@ pub fn study(
             };
             let (train, test) = (days(&combinations[split].train), days(&combinations[split].test));
             let tuning = train.iter().chain(&test).map(|day| day.order.tuning);
-            let bounds = tuning.filter_map(|tuning| match tuning {
+            let mut bounds = tuning.filter_map(|tuning| match tuning {
                 Tuning::Search { high, low } => Some((high, low)),
                 Tuning::Fixed(_) => None,
             });
-            let (high, low) = bounds.last().unwrap_or(((0, 0), (0, 0)));
+            let (high, low) = bounds.next_back().unwrap_or(((0, 0), (0, 0)));
             let side = |(least, most): (i64, i64)| (least * rules.bound, most * rules.bound);
             let choice = chooser.choose(&train, Area { high: side(high), low: side(low) }, &choice_rules);
             let choice = choice.map_err(|reason| Error::Fallback {

@@ -8,6 +8,9 @@ use crate::{
     trees::{Child, Missing, Node, Tree},
 };
 
+/// By tree and node: the outputs that the leaf adds to, and how much.
+type LeafWeights = HashMap<(i64, i64), Vec<(usize, f64)>>;
+
 pub(super) fn read(attributes: &[(String, Attribute)]) -> Result<Ensemble, Error> {
     let lists = Lists { attributes };
     let parsed = lists.trees().map_err(failed)?;
@@ -146,7 +149,7 @@ impl Lists<'_> {
     }
 
     /// What a leaf of a tree adds to which outputs.
-    fn weights(&self, outputs: usize) -> Result<HashMap<(i64, i64), Vec<(usize, f64)>>, String> {
+    fn weights(&self, outputs: usize) -> Result<LeafWeights, String> {
         let (trees, nodes) = (self.integers("target_treeids"), self.integers("target_nodeids"));
         let ids = self.integers("target_ids");
         let weights = self.of("target_weights").map_or(&[][..], |attribute| &attribute.floats);

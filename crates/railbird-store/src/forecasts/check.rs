@@ -221,7 +221,7 @@ impl Walk<'_> {
     /// A list of free pages: how many, then their numbers, descending.
     fn free_pages(&mut self, list: &[u8]) -> Result<(), String> {
         let wrong = || "a list of free pages that is none".to_owned();
-        if list.len() < 8 || list.len() % 8 != 0 {
+        if list.len() < 8 || !list.len().is_multiple_of(8) {
             return Err(wrong());
         }
         let count = usize::try_from(u64_at(list, 0)).map_err(|_| wrong())?;

@@ -469,11 +469,11 @@ fn put_aside(path: &Path, reason: String) -> Result<SetAside, Error> {
     Ok(SetAside { path: path.to_path_buf(), aside, reason })
 }
 
+/// A mapped file and what it holds.
+type Mapped = (Env<WithoutTls>, Database<'static, Bytes, Bytes>);
+
 /// The file, mapped; `None` if it is sound and not one of ours. The caller holds the lock of its users.
-fn open_env(
-    folder: &Path,
-    bytes_max: u64,
-) -> Result<Option<(Env<WithoutTls>, Database<'static, Bytes, Bytes>)>, Error> {
+fn open_env(folder: &Path, bytes_max: u64) -> Result<Option<Mapped>, Error> {
     let wrong = forecasts(folder);
     // Twice, for trees are never quite full, and room to copy pages while old ones are still read.
     let map_bytes = usize::try_from(2 * bytes_max + (32 << 20)).unwrap_or(usize::MAX / 2).next_multiple_of(1 << 16);

@@ -44,17 +44,19 @@ export async function bookTests({ test, browser, root, get, pictures }) {
     const side = page.getByRole("region", { name: "Situation" });
     const told = episodes.filter((one) => one.outcome_known_at_ms !== null).slice(0, 6);
     assert.ok(told.length > 0, "an episode has an outcome");
-    for (const episode of told) {
-      const next = episodes.find((one) => one.known_at_ms > episode.known_at_ms);
-      await page.evaluate((id) => (location.hash = `#episode=${encodeURIComponent(id)}`), episode.id);
-      await seek(page, Math.min(episode.outcome_known_at_ms - 1, (next?.known_at_ms ?? Infinity) - 1));
-      assert.match(await side.textContent(), /not known yet/, episode.id);
+    const at = async (episode, ms) => {
+      const t = (ms - chosen.start_ms) / 1000;
       await page.evaluate(
-        ([id, t]) => (location.hash = `#t=${t}&episode=${encodeURIComponent(id)}`),
-        [episode.id, (episode.outcome_known_at_ms - chosen.start_ms) / 1000 + 0.001],
+        ([id, seconds]) => (location.hash = `#t=${seconds}&episode=${encodeURIComponent(id)}`),
+        [episode.id, t],
       );
-      await page.waitForTimeout(400);
-      assert.doesNotMatch(await side.textContent(), /not known yet/, episode.id);
+      await page.waitForFunction((want) => Math.abs(window.__railbird.now() - want) < 0.01, ms);
+      await page.waitForTimeout(300);
+      return side.textContent();
+    };
+    for (const episode of told) {
+      assert.match(await at(episode, episode.outcome_known_at_ms - 1), /not known yet/, episode.id);
+      assert.doesNotMatch(await at(episode, episode.outcome_known_at_ms + 1), /not known yet/, episode.id);
     }
     assert.deepEqual(problems, []);
   });

@@ -7,7 +7,7 @@ use std::{io::Write as _, path::PathBuf, sync::Arc, time::Duration};
 use flate2::{Compression, write::GzEncoder};
 use railbird_book::{
     BarSize, Episode, Index, Level, Outcome, SetupVector, Span,
-    offer::{Day, DayCard, DayTables, Days, SituationView, situation},
+    offer::{Day, DayCard, DayTables, Days, SituationView, situation, span_ms},
     packed_columns,
 };
 use railbird_lake::{Error as LakeError, Lake, LakeOptions, Manifest, Symbol, TaskId};
@@ -76,15 +76,16 @@ impl LakeDays {
             let found = lake.manifest(&task).map_err(|error| broken(&error))?;
             let (Some(bars), Some(found)) = (bars, found) else { continue };
             let rows = |manifest: &Manifest, set: &str| manifest.output(set).map_or(0, |output| output.rows);
-            let known = bars.output("bars").and_then(|output| output.known_at).unwrap_or_default();
+            let times = lake.table(&bars, "bars").and_then(|table| table.whole(Some(&["bar_start", "bar_end"])));
+            let (start_ms, end_ms) = span_ms(&[times.map_err(|error| broken(&error))?]);
             cards.push(DayCard {
                 id: format!("{}@{}", task.symbol, task.date),
                 symbol: task.symbol.to_string(),
                 date: task.date.to_string(),
                 bars: rows(&bars, "bars"),
                 episodes: rows(&found, "episodes"),
-                start_ms: known.0 as f64 / 1e6,
-                end_ms: known.1 as f64 / 1e6,
+                start_ms,
+                end_ms,
             });
         }
         Ok(cards)
