@@ -320,11 +320,8 @@ fn in_turn<W: Write + Send>(
     let folding = fold.time.saturating_sub(write_busy.time);
     let (out, bars) = write_busy.of(|| writer.finish())?;
     let writing = write_busy.time.as_secs_f64();
-    let busy_seconds = BTreeMap::from([
-        ("decode", decode.time.as_secs_f64()),
-        ("fold", folding.as_secs_f64()),
-        ("write", writing),
-    ]);
+    let busy_seconds =
+        BTreeMap::from([("decode", decode.time.as_secs_f64()), ("fold", folding.as_secs_f64()), ("write", writing)]);
     Ok(Ended { out, bars, decoded: reader.into_counts(), folded, busy_seconds, instruments: folds.folds.len() })
 }
 

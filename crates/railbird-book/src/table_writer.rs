@@ -13,7 +13,7 @@ use std::{
 
 use arrow::{
     array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray},
-    buffer::{NullBuffer, ScalarBuffer},
+    buffer::{BooleanBuffer, NullBuffer, ScalarBuffer},
     datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
 };
 use parquet::{
@@ -318,18 +318,20 @@ fn arrays(bars: &[Tagged], wanted: &[usize], symbol: &str) -> Vec<ArrayRef> {
     arrays
 }
 
+/// Which cells are there; `None` where all are.
+fn nulls(cells: &[u64], missing: impl Fn(u64) -> bool) -> Option<NullBuffer> {
+    let n: usize = cells.iter().map(|cell| usize::from(missing(*cell))).sum();
+    (n > 0).then(|| NullBuffer::new(BooleanBuffer::collect_bool(cells.len(), |at| !missing(cells[at]))))
+}
+
 fn array(cells: &[u64], unit: Unit, symbol: &str) -> ArrayRef {
-    let nulls = |missing: &dyn Fn(u64) -> bool| {
-        let any = cells.iter().any(|cell| missing(*cell));
-        any.then(|| cells.iter().map(|cell| !missing(*cell)).collect::<NullBuffer>())
-    };
     let whole = || ScalarBuffer::from(cells.iter().map(|cell| *cell as i64).collect::<Vec<i64>>());
     match unit {
         Unit::Text => Arc::new(StringArray::from_iter_values(cells.iter().map(|_| symbol))),
         Unit::Nanoseconds => Arc::new(TimestampNanosecondArray::new(whole(), None).with_timezone(TIME_ZONE)),
-        Unit::Count => Arc::new(Int64Array::new(whole(), nulls(&|cell| cell as i64 == NO_COUNT))),
+        Unit::Count => Arc::new(Int64Array::new(whole(), nulls(cells, |cell| cell as i64 == NO_COUNT))),
         _ => {
-            let nulls = nulls(&|cell| f64::from_bits(cell).is_nan());
+            let nulls = nulls(cells, |cell| f64::from_bits(cell).is_nan());
             let floats =
                 cells.iter().map(|cell| f64::from_bits(*cell)).map(|float| if float.is_nan() { 0.0 } else { float });
             Arc::new(Float64Array::new(floats.collect::<Vec<f64>>().into(), nulls))

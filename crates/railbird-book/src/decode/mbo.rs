@@ -100,11 +100,7 @@ impl OrderBook {
                     None => counts.note("order without a side"),
                 }
             }
-            b'C' => {
-                if self.remove(*number, row.size).is_none() {
-                    counts.note("cancel of an order that was not there");
-                }
-            }
+            b'C' if self.remove(*number, row.size).is_none() => counts.note("cancel of an order that was not there"),
             _ => {}
         }
     }

@@ -23,10 +23,7 @@ use std::{
 pub use ::parquet::file::reader::ChunkReader;
 
 pub use self::error::DecodeError;
-use crate::state::{
-    row::TickRow,
-    rules::SourceForm,
-};
+use crate::state::{row::TickRow, rules::SourceForm};
 
 /// Rows that a chunk holds at most.
 pub(crate) const CHUNK_ROWS: usize = 1024;

@@ -30,10 +30,10 @@ impl Book {
     #[inline]
     pub(crate) fn read<R: Row>(row: &R) -> Self {
         let mut book = Self::EMPTY;
-        for side in 0..2 {
+        for (side, absent) in ABSENT.into_iter().enumerate() {
             for level in 0..LEVELS {
                 let (price, size) = row.level(side, level);
-                book.price[side][level] = if size == 0 { ABSENT[side] } else { price };
+                book.price[side][level] = if size == 0 { absent } else { price };
                 book.size[side][level] = size;
             }
         }

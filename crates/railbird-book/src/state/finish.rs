@@ -88,16 +88,16 @@ impl Bar<'_> {
             let mean = if still && self.values.is_some() { last } else { self.tally.mean(of) };
             let unit = match of {
                 function::MID | function::WEIGHTED_MID => PRICE_SCALE as f64,
-                _ if (function::BAND[0]..function::BAND[1] + BANDS).contains(&of) => self.rules.quanta,
                 _ if function::DEPTH.contains(&of) => self.rules.quanta,
+                _ if function::BAND.iter().any(|first| (*first..first + BANDS).contains(&of)) => self.rules.quanta,
                 _ => 1.0,
             };
             let mean = mean.map(|mean| mean / unit);
             sheet.number(place::MID + 2 * at, mean);
             sheet.number(place::MID + 2 * at + 1, last.map(|last| last / unit));
-            for side in 0..2 {
-                if let Some(band) = of.checked_sub(function::BAND[side]).filter(|band| *band < BANDS) {
-                    band_means[side][band] = mean;
+            for (means, first) in band_means.iter_mut().zip(function::BAND) {
+                if let Some(band) = of.checked_sub(first).filter(|band| *band < BANDS) {
+                    means[band] = mean;
                 }
             }
         }
@@ -195,14 +195,14 @@ impl Bar<'_> {
     }
 
     fn flow(&self, sheet: &mut Sheet<'_>, band_means: &[[Option<f64>; BANDS]; 2]) {
-        for side in 0..2 {
-            for band in 0..BANDS {
+        for (side, means) in band_means.iter().enumerate() {
+            for (band, mean) in means.iter().enumerate() {
                 let (at, flow) = (place::flow(side, band), &self.tally.flow[side][band]);
                 let net = self.size(flow.added - flow.removed);
                 sheet.number(at, Some(self.size(flow.added)));
                 sheet.number(at + 1, Some(self.size(flow.removed)));
                 sheet.number(at + 2, Some(net));
-                sheet.number(at + 3, band_means[side][band].and_then(|mean| ratio(net, mean)));
+                sheet.number(at + 3, mean.and_then(|mean| ratio(net, mean)));
                 for (kind, rows) in flow.rows.into_iter().enumerate() {
                     sheet.count(at + 4 + kind, Some(rows));
                 }

@@ -108,8 +108,7 @@ pub(crate) struct Values {
 }
 
 impl Values {
-    const NONE: Self =
-        Self { of: [0.0; function::COUNT], both: false, top: false, any: false, band: [false; BANDS] };
+    const NONE: Self = Self { of: [0.0; function::COUNT], both: false, top: false, any: false, band: [false; BANDS] };
 
     /// Value of a function; `None` where it is missing.
     pub(crate) fn get(&self, of: usize) -> Option<f64> {
@@ -233,14 +232,14 @@ impl Standing {
         }
         if best_changed {
             let (was, quote) = (self.quote.both, Quote::of(&self.book));
-            for side in 0..2 {
-                dirty[side] |= was != quote.both || !self.bands[side].hold_with(quote.reference(side));
+            for (side, dirty) in dirty.iter_mut().enumerate() {
+                *dirty |= was != quote.both || !self.bands[side].hold_with(quote.reference(side));
             }
             self.quote = quote;
             self.change(TOP, time, tally);
         }
-        for side in 0..2 {
-            if dirty[side] {
+        for (side, dirty) in dirty.into_iter().enumerate() {
+            if dirty {
                 self.change(SIDE + side, time, tally);
             }
         }
@@ -347,6 +346,164 @@ impl Standing {
             values.band[band] = bid + ask > 0.0;
             let imbalance = (bid - ask) / (bid + ask);
             values.of[function::BAND_IMBALANCE + band] = if values.band[band] { imbalance } else { 0.0 };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        columns::BAND_EDGES,
+        instrument::Instrument,
+        state::{
+            book::NO_BAND,
+            row::{Level, NO_PRICE, TickRow},
+            rules::{BarClock, BarSize, EventEnds, SizeUnit, SourceForm},
+        },
+    };
+
+    const POINT: i64 = 50;
+
+    /// The band of a level as the page says it, with both sides of the comparison multiplied out.
+    fn plain_band(book: &Book, side: usize, price: i64) -> usize {
+        let wide = |number: i64| i128::from(number);
+        let (bid, ask) = (wide(book.price[0][0]), wide(book.price[1][0]));
+        let (bid_size, ask_size) = (wide(book.size[0][0]), wide(book.size[1][0]));
+        let sizes = bid_size + ask_size;
+        let below = ask * bid_size + bid * ask_size - wide(price) * sizes;
+        let distance = if side == 0 { below } else { -below };
+        BAND_EDGES.iter().position(|edge| distance <= wide(*edge) * wide(POINT) * sizes).unwrap_or(NO_BAND)
+    }
+
+    fn plain_flow(old: &Book, new: &Book, level: usize) -> i64 {
+        let mut flow = 0;
+        let (was, is) = (old.price[0][level], new.price[0][level]);
+        flow += match is.cmp(&was) {
+            std::cmp::Ordering::Greater => new.size[0][level],
+            std::cmp::Ordering::Equal => new.size[0][level] - old.size[0][level],
+            std::cmp::Ordering::Less => -old.size[0][level],
+        };
+        let (was, is) = (old.price[1][level], new.price[1][level]);
+        flow - match is.cmp(&was) {
+            std::cmp::Ordering::Less => new.size[1][level],
+            std::cmp::Ordering::Equal => new.size[1][level] - old.size[1][level],
+            std::cmp::Ordering::Greater => -old.size[1][level],
+        }
+    }
+
+    /// Every value of a book, read anew.
+    fn plain_values(book: &Book) -> Vec<Option<f64>> {
+        let ratio = |part: f64, whole: f64| (whole != 0.0).then(|| part / whole);
+        let (mut values, mut bands) = (vec![None; function::COUNT], [[0_i64; BANDS + 1]; 2]);
+        let both = book.size[0][0] > 0 && book.size[1][0] > 0;
+        let depth = book.size.map(|sizes| sizes.iter().sum::<i64>() as f64);
+        let best = [book.size[0][0] as f64, book.size[1][0] as f64];
+        values[function::IMBALANCE_1] = ratio(best[0] - best[1], best[0] + best[1]);
+        values[function::IMBALANCE_10] = ratio(depth[0] - depth[1], depth[0] + depth[1]);
+        for side in 0..2 {
+            values[function::DEPTH[side]] = Some(depth[side]);
+            for level in 0..LEVELS {
+                let (price, size) = (book.price[side][level], book.size[side][level]);
+                bands[side][if both && size > 0 { plain_band(book, side, price) } else { BANDS }] += size;
+            }
+        }
+        if both {
+            let (bid, ask) = (i128::from(book.price[0][0]), i128::from(book.price[1][0]));
+            let above = (ask - bid) as f64 * best[0] / (best[0] + best[1]);
+            values[function::MID] = Some((bid + ask) as f64 / 2.0);
+            values[function::WEIGHTED_MID] = Some(bid as f64 + above);
+            values[function::SPREAD] = Some((ask - bid) as f64 / POINT as f64);
+            for band in 0..BANDS {
+                let sizes = [bands[0][band] as f64, bands[1][band] as f64];
+                for side in 0..2 {
+                    values[function::BAND[side] + band] = Some(sizes[side]);
+                    values[function::SHARE[side] + band] = Some(sizes[side] / depth[side]);
+                }
+                values[function::BAND_IMBALANCE + band] = ratio(sizes[0] - sizes[1], sizes[0] + sizes[1]);
+            }
+        }
+        values
+    }
+
+    fn level() -> impl Strategy<Value = Level> {
+        // Few prices and sizes, so that equal ones, edges and levels out of order are common; and some that are absent.
+        let price =
+            prop_oneof![8 => (-40_i64..40).prop_map(|price| price * 25), 1 => Just(NO_PRICE), 1 => any::<i64>()];
+        let size = prop_oneof![4 => 0_i64..5, 1 => 0_i64..(1 << 59)];
+        (price, size).prop_map(|(price, size)| Level { price, size, count: 1 })
+    }
+
+    /// Changes of a book, each at one level of a side or from it on, after so many ns, and whether all is forgotten then.
+    fn changes() -> impl Strategy<Value = Vec<(usize, usize, Vec<Level>, i64, bool)>> {
+        let levels =
+            prop_oneof![4 => proptest::collection::vec(level(), 1), 1 => proptest::collection::vec(level(), LEVELS)];
+        let ns = prop_oneof![Just(0), Just(1), Just(7)];
+        proptest::collection::vec((0..2_usize, 0..LEVELS, levels, ns, proptest::bool::weighted(0.05)), 1..40)
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_level_by_level_is_what_reading_anew_gives(changes in changes(), sorted: bool) {
+            let form = SourceForm { levels: 10, size_unit: SizeUnit::Whole, every_row_ends: false };
+            let instrument = Instrument::plain("", POINT, 1, 1.0).unwrap();
+            let rules = Rules::new(BarSize::Time(1), BarClock::Event, EventEnds::Flag, &instrument, form);
+            let (mut standing, mut tally) = (Standing::UNKNOWN, Tally::default());
+            let (mut row, mut time, mut known) = (TickRow::empty(), 0, false);
+            let (mut integral, mut ofi) = (vec![0.0; function::COUNT], [0_i128; 3]);
+            for (side, at, levels, ns, forget) in changes {
+                let old = row.clone();
+                for (level, new) in row.levels[side][at..].iter_mut().zip(levels) {
+                    *level = new;
+                }
+                if sorted {
+                    let key = |level: &Level| if side == 0 { level.price.saturating_neg() } else { level.price };
+                    row.levels[side].sort_by_key(|level| (level.price == NO_PRICE, key(level)));
+                }
+                let (was, is) = (Book::read(&old), Book::read(&row));
+                if known {
+                    for (sum, value) in integral.iter_mut().zip(plain_values(&was)) {
+                        *sum += value.unwrap_or(0.0) * ns as f64;
+                    }
+                    for (sum, levels) in ofi.iter_mut().zip([1, 5, 10]) {
+                        *sum += (0..levels).map(|level| i128::from(plain_flow(&was, &is, level))).sum::<i128>();
+                    }
+                }
+                time += ns;
+                standing.step((&old, &row), time, false, &mut tally, &rules);
+                known = !forget;
+                if forget {
+                    standing.forget(time, &mut tally, &rules);
+                }
+            }
+            standing.hold(time, &mut tally, &rules);
+            prop_assert_eq!(tally.ofi, ofi);
+            for (of, sum) in integral.into_iter().enumerate() {
+                // Sums of what cancels are held to their largest part.
+                let scale = [function::MID, function::WEIGHTED_MID, function::SPREAD].contains(&of);
+                prop_assert!(scale || close(tally.integral[of], sum), "{of}: {} and {sum}", tally.integral[of]);
+            }
+            prop_assert_eq!(standing.values().is_some(), known);
+            if let Some(values) = standing.values() {
+                let book = Book::read(&row);
+                for (of, want) in plain_values(&book).into_iter().enumerate() {
+                    let found = values.get(of);
+                    prop_assert_eq!(found.is_some(), want.is_some(), "{}", of);
+                    // Prices at the ends of their range cancel to within what a float holds of them.
+                    let far = book.size[0][0] > 0 && book.size[1][0] > 0 && function::TOP.1 > of;
+                    let best = if far { [book.price[0][0], book.price[1][0]] } else { [0; 2] };
+                    let scale = best.into_iter().map(|price| price as f64).fold(1.0, |most, price| price.abs().max(most));
+                    let (found, want) = (found.unwrap_or(0.0), want.unwrap_or(0.0));
+                    let off = (found - want).abs() / found.abs().max(want.abs()).max(1.0).max(1e-5 * scale);
+                    prop_assert!(off <= 1e-9, "{of}: {found} and {want}");
+                }
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Files of ticks made by hand, and tables of bars read back.
-#![allow(clippy::print_stderr, reason = "a test says aloud what it skips")]
+#![expect(clippy::print_stderr, reason = "a test says aloud what it skips")]
 
 use std::{
     io::{Cursor, Read},

@@ -243,6 +243,27 @@ fn side_n_is_the_side_on_which_the_price_stands() {
 }
 
 #[test]
+fn fill_rows_stand_between_a_trade_and_its_change_of_the_book() {
+    let row = |action, second, sequence, left| {
+        let book: &[(f64, u32)] = &[(99.0, left)];
+        Tick::at(T + second * S, action, 'B', 99.0, 4).sequence(sequence).book(book, &[(101.0, 10)])
+    };
+    let traded = |second, sequence| row('T', second, sequence, 10).flags(0);
+    let columns = ["flow_fill_n_sum", "flow_cancel_n_bid_p1_sum", "flow_rem_bid_p1_sum", "msg_other_sum"];
+    // One fill or several of the same trade.
+    let (fill, taken) = (row('F', 1, 5, 10).flags(0), row('C', 1, 5, 6));
+    check(&[quiet(T), traded(1, 5), fill.clone(), taken.clone()], &columns, expect!["1 0 0 1"]);
+    check(&[quiet(T), traded(1, 5), fill.clone(), fill.clone(), taken.clone()], &columns, expect!["1 0 0 2"]);
+    // A fill without a trade, of another sequence number, or of another time makes no fill of a cancel.
+    check(&[quiet(T), fill.clone(), taken.clone()], &columns, expect!["0 1 4 1"]);
+    check(&[quiet(T), traded(1, 4), fill.clone(), taken.clone()], &columns, expect!["0 1 4 1"]);
+    check(&[quiet(T), traded(1, 5), row('F', 2, 5, 10), row('C', 2, 5, 6)], &columns, expect!["0 1 4 1"]);
+    // What stands between must be fills.
+    let added = row('A', 1, 5, 10).flags(0);
+    check(&[quiet(T), traded(1, 5), added, taken], &columns, expect!["0 1 4 0"]);
+}
+
+#[test]
 fn fills_are_no_flow_and_trades_are_counted_by_side_and_band() {
     let sold = Tick::at(T + S, 'T', 'A', 99.0, 4).sequence(5).flags(0).book(&[(99.0, 10)], &[(101.0, 10)]);
     let fill = Tick::at(T + S, 'C', 'B', 98.5, 4).sequence(5).book(&[(99.0, 6)], &[(101.0, 10)]);
