@@ -291,8 +291,7 @@ fn qualifying(session: &Session, table: &[Lap], as_of: Option<SessionTime>) -> V
         // Of equal times the one set first is ahead.
         best.sort_by_key(|(time, lap)| (*time, lap.time_ms));
         // As the source tells, or by the rule: ten start the last part; what the parts before lose is shared between them.
-        let mut entries =
-            session.logs.entries.iter().filter(|row| known(row.known_at) && row.part == part + 1);
+        let mut entries = session.logs.entries.iter().filter(|row| known(row.known_at) && row.part == part + 1);
         let told = entries.next_back().map(|row| usize::from(row.cars)).filter(|cars| *cars > 0);
         let go_on = match part {
             1 => told.or(Some(cars.saturating_sub(10) / 2 + 10)),

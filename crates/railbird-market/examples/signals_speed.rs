@@ -2,7 +2,7 @@
 //!
 //! Arguments: a folder with `open`, `close` (f64) and `entries`, `exits` (one byte a bar), little endian, column after column;
 //! the number of bars; the number of columns; the fee. Prints `statistic` lines a column, then the least of the times.
-#![allow(clippy::print_stdout, reason = "an example speaks on standard output")]
+#![expect(clippy::print_stdout, reason = "an example speaks on standard output")]
 
 use std::{error::Error, fs, path::Path, time::Instant};
 

@@ -54,7 +54,8 @@ impl Schedule {
     /// Bars that are forecast, and folds.
     fn folds(&self, symbol: &str, bars: &Bars) -> Result<(Range<usize>, Folds), Error> {
         let count = bars.len();
-        let measured = |error: railbird_backtest::Error| Error::Measure { symbol: symbol.to_owned(), reason: error.to_string() };
+        let measured =
+            |error: railbird_backtest::Error| Error::Measure { symbol: symbol.to_owned(), reason: error.to_string() };
         match *self {
             Self::Simulations { sims, horizon } => {
                 positive("sims", sims)?;
@@ -317,12 +318,12 @@ pub fn walk(input: &WalkInput<'_>, strategies: &[Box<dyn Strategy>], rules: &Wal
     let (rows, folds) = rules.schedule.folds(symbol, bars)?;
     let folds = folds.as_slice();
     let ground = Ground::new(input, rows, rules);
-    let tasks: Vec<Task<'_>> = strategies.iter().flat_map(|strategy| tasks(&ground, strategy.as_ref(), rules)).collect();
-    let accounts: Vec<AccountWalk> =
-        tasks
-            .into_par_iter()
-            .map(|task| timed(input.timing, |timing| timing.accounts_ns, || task.run(&ground, folds, rules)))
-            .collect::<Result<_, _>>()?;
+    let tasks: Vec<Task<'_>> =
+        strategies.iter().flat_map(|strategy| tasks(&ground, strategy.as_ref(), rules)).collect();
+    let accounts: Vec<AccountWalk> = tasks
+        .into_par_iter()
+        .map(|task| timed(input.timing, |timing| timing.accounts_ns, || task.run(&ground, folds, rules)))
+        .collect::<Result<_, _>>()?;
     let mut accounts = accounts;
     if rules.nested {
         let picked: Vec<AccountWalk> =
@@ -433,7 +434,8 @@ fn tasks<'a>(ground: &Ground<'_>, strategy: &'a dyn Strategy, rules: &WalkRules)
         Order::Missing | Order::Weight(_) => None,
     };
     let orders: std::sync::Arc<[Option<LevelOrder>]> = ground.rows.clone().map(order).collect();
-    let tunings: &[Option<bool>] = if strategy.kind() == Kind::TunedLimits { &[Some(true), Some(false)] } else { &[None] };
+    let tunings: &[Option<bool>] =
+        if strategy.kind() == Kind::TunedLimits { &[Some(true), Some(false)] } else { &[None] };
     let of_mode = |fills| {
         let orders = &orders;
         tunings.iter().map(move |&tuned| Task {
@@ -469,7 +471,14 @@ impl Task<'_> {
         for fold in folds {
             let order = self.order(ground, fold.test);
             let Some((order, actual)) = order else {
-                days.push(Day { period: Period::default(), missing: true, order: None, choice: None, settled: None, picked: None });
+                days.push(Day {
+                    period: Period::default(),
+                    missing: true,
+                    order: None,
+                    choice: None,
+                    settled: None,
+                    picked: None,
+                });
                 continue;
             };
             let choice = match (order.tuning, self.tuned) {
@@ -505,7 +514,14 @@ impl Task<'_> {
             };
             let settled = settle(order, &levels, actual, fills, &rules.costs);
             let period = period(order, &settled, rules.costs.cap);
-            days.push(Day { period, missing: false, order: Some(*order), choice, settled: Some(settled), picked: None });
+            days.push(Day {
+                period,
+                missing: false,
+                order: Some(*order),
+                choice,
+                settled: Some(settled),
+                picked: None,
+            });
         }
         Ok(AccountWalk {
             strategy: self.strategy.name(),

@@ -3,7 +3,7 @@
 //! Standard input: a bar a line, `open high low close high_forecast low_forecast`, moves from the close before in units of
 //! 1e-8; an empty line ends a window. Standard output: `value x y policy` a window (policy 0 leaves at the close), then
 //! `seconds S repeats R`, the least time of one pass over all windows, boxes included.
-#![allow(clippy::print_stdout, reason = "an example speaks on standard output")]
+#![expect(clippy::print_stdout, reason = "an example speaks on standard output")]
 
 use std::{error::Error, io::Read, time::Instant};
 

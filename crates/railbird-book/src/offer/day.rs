@@ -89,7 +89,11 @@ impl DayTables<'_> {
         let mut levels: Vec<LevelView> = self
             .levels
             .iter()
-            .map(|level| LevelView { kind: level.name.clone(), price: level.price, known_at_ms: millis(level.known_at) })
+            .map(|level| LevelView {
+                kind: level.name.clone(),
+                price: level.price,
+                known_at_ms: millis(level.known_at),
+            })
             .collect();
         levels.sort_by(|a, b| a.known_at_ms.total_cmp(&b.known_at_ms));
         let mut episodes: Vec<EpisodeView> = self.episodes.iter().map(|episode| self.episode(episode)).collect();

@@ -37,8 +37,18 @@ pub fn figures() -> Vec<FigureInfo> {
         ("hit_rate", "Hits", Part, "share of held bars that gained"),
         ("exposure", "Exposure", Part, "mean of the absolute weight"),
         ("turnover", "Turnover", Part, "notional traded over equity, a bar"),
-        ("mean_bp", "Mean, bp", Number, "mean return a bar in basis points, with the 95 % interval of a block bootstrap"),
-        ("deflated_sharpe", "Deflated Sharpe", Part, "probability that the Sharpe ratio beats the best of as many worthless trials"),
+        (
+            "mean_bp",
+            "Mean, bp",
+            Number,
+            "mean return a bar in basis points, with the 95 % interval of a block bootstrap",
+        ),
+        (
+            "deflated_sharpe",
+            "Deflated Sharpe",
+            Part,
+            "probability that the Sharpe ratio beats the best of as many worthless trials",
+        ),
     ]
     .into_iter()
     .map(|(key, name, kind, meaning)| FigureInfo { key, name, kind, meaning })

@@ -40,10 +40,8 @@ pub fn objective(
     let Tuning::Search { high, low } = order(fold.test)?.tuning else { return None };
     let days: Vec<(LevelOrder, usize)> =
         fold.train.filter(|at| ground.actual(*at).is_some()).filter_map(|at| order(at).zip(Some(at))).collect();
-    let training: Vec<TrainingDay<'_>> = days
-        .iter()
-        .filter_map(|(order, at)| Some(TrainingDay { order, actual: ground.actual(*at)? }))
-        .collect();
+    let training: Vec<TrainingDay<'_>> =
+        days.iter().filter_map(|(order, at)| Some(TrainingDay { order, actual: ground.actual(*at)? })).collect();
     let axis = |(least, most): (i64, i64)| steps(least * rules.bound, most * rules.bound, cells);
     let (highs, lows) = (axis(high), axis(low));
     let choice_rules = rules.choice_rules(fills);

@@ -151,7 +151,10 @@ fn days(context: &Context, seed: u64) -> Result<String, Failure> {
         let seed = seed.to_string();
         command(
             context,
-            &["book", "simulate", "--out", &path, "--symbol", &symbol, "--dates", DATES, "--rows", ROWS, "--seed", &seed],
+            &[
+                "book", "simulate", "--out", &path, "--symbol", &symbol, "--dates", DATES, "--rows", ROWS, "--seed",
+                &seed,
+            ],
         )?;
     }
     command(context, &["book", "run", "--source", &path, "--symbol", &symbol, "--dates", DATES])?;
