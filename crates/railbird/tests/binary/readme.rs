@@ -31,6 +31,7 @@ fn documents_name_only_commands_that_exist() {
 fn an_unknown_verb_or_flag_is_found() {
     let home = Home::new();
     assert_eq!(check(&home, "railbird f1 laps latest --format csv"), Ok(()));
+    assert_eq!(check(&home, "railbird book bars FILE --out bars/"), Ok(()));
     assert!(check(&home, "railbird f1 lapps latest").is_err());
     assert!(check(&home, "railbird f1 laps latest --fromat csv").is_err());
     let text = "```sh\nrailbird f1 sessions  # list\ncargo run --release -- demo\nls\n```\nrailbird in prose\n";
@@ -63,7 +64,7 @@ fn check(home: &Home, command: &str) -> Result<(), String> {
         word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
             && !word.starts_with('-')
     };
-    let is_field = words.first() == Some(&"f1");
+    let is_field = words.first().is_some_and(|word| ["f1", "book", "market", "cache", "optimize"].contains(word));
     let verbs: Vec<&str> = words.iter().take(if is_field { 2 } else { 1 }).filter(is_verb).copied().collect();
     let mut arguments = verbs.clone();
     arguments.push("--help");
