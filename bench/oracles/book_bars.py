@@ -110,9 +110,9 @@ class State:
                 values[f"px_{side}_l{rank}"] = one[0] / NANO if one else None
                 values[f"sz_{side}_l{rank}"] = one[1] / NANO if one else 0.0
                 values[f"ct_{side}_l{rank}"] = one[2] if one else 0
-                # An absent level has fraction 0, except where nothing is there to be a fraction of: x/0 is missing.
-                values[f"szf_{side}_l{rank}"] = ratio(one[1] if one else 0, sizes)
-                values[f"ctf_{side}_l{rank}"] = ratio(one[2] if one else 0, orders)
+                # An absent level has fraction 0, on an empty side too; of a present one x/0 is missing.
+                values[f"szf_{side}_l{rank}"] = ratio(one[1], sizes) if one else 0.0
+                values[f"ctf_{side}_l{rank}"] = ratio(one[2], orders) if one else 0.0
             values |= self._walls(side)
         return values
 

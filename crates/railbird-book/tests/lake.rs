@@ -1,4 +1,5 @@
 //! The stages in a lake, over simulated days: the same tables as the fold over all days in turn, whatever the workers.
+#![expect(clippy::unwrap_used, reason = "a step of a test that fails is a test that fails")]
 
 use std::{
     collections::BTreeMap,

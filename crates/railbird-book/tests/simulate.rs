@@ -1,4 +1,5 @@
 //! The simulator against its own truth and its targets, read with the `dbn` crate alone.
+#![expect(clippy::unwrap_used, reason = "a step of a test that fails is a test that fails")]
 
 use std::collections::BTreeMap;
 

@@ -28,7 +28,7 @@ impl At<'_> {
         self.bar("wmid_eob", row) - self.episode.price
     }
 
-    fn from_side(&self) -> f64 {
+    fn origin_side(&self) -> f64 {
         if self.episode.from == Side::Above { 1.0 } else { -1.0 }
     }
 
@@ -57,7 +57,7 @@ impl At<'_> {
     }
 
     fn flow(&self, toward: bool, row: usize) -> f64 {
-        self.side_flow(if (self.from_side() > 0.0) == toward { "bid" } else { "ask" }, row)
+        self.side_flow(if (self.origin_side() > 0.0) == toward { "bid" } else { "ask" }, row)
     }
 
     /// Source of a difference or a sum, one row.
@@ -191,15 +191,15 @@ impl At<'_> {
         if let Some(what) = name.strip_prefix("setup_") {
             return self.setup(what);
         }
-        let toward = -self.from_side();
+        let toward = -self.origin_side();
         let dist = self.dist(row);
         let side = if dist.is_nan() { f64::NAN } else { f64::from(i8::from(dist > 0.0) - i8::from(dist < 0.0)) };
         match name {
             "dist" => dist,
             "dist_abs" => dist.abs(),
             "side" => side,
-            "from_side" => self.from_side(),
-            "alignment" => side * self.from_side(),
+            "origin_side" => self.origin_side(),
+            "alignment" => side * self.origin_side(),
             "polarity" => match self.episode.level.rsplit_once('_') {
                 Some((_, "high")) => 1.0,
                 Some((_, "low")) => -1.0,

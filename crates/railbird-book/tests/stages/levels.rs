@@ -43,7 +43,7 @@ fn plain_levels(files: &[Bars]) -> Vec<(LevelKind, i64, i64)> {
             let inside: Vec<usize> = (0..rows.len()).filter(|row| (from..to).contains(&starts[*row])).collect();
             let Some(complete) = (0..rows.len()).find(|row| ends[*row] >= to && starts[*row] >= from) else { continue };
             let traded = || inside.iter().map(|row| rows[*row]).filter(|row| !row[2].is_nan());
-            let Some(close) = traded().last().map(|row| row[2]) else { continue };
+            let Some(close) = traded().next_back().map(|row| row[2]) else { continue };
             for kind in kinds {
                 let price = match kind {
                     K::PreMarketHigh | K::OpeningHigh | K::PriorHigh => {

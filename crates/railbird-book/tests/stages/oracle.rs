@@ -28,6 +28,7 @@ fn plain(bars: &Bars, levels: &[Level], point: f64) -> Plain {
         let mut closed_until = 0;
         let mut run_start = 0;
         let mut is_watched = false;
+        #[expect(clippy::needless_range_loop, reason = "the plain form asks by row for several things at once")]
         for row in 0..bars.len() {
             if row > 0 && bars.start()[row] != bars.end()[row - 1] {
                 if let Some((trigger, end, touches)) = open.take().filter(|(_, end, _)| *end == row - 1) {
