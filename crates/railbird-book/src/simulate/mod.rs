@@ -1,8 +1,8 @@
 //! Books that never were: files in the format of the real ones, and their exact truth. Start at [`Simulator::day`].
 //!
-//! Events come as a self-exciting process through a day with sessions ([`arrivals`], [`profile`]); traders without
-//! intelligence act on a book of single orders ([`market`], [`book`]); each step gets its times and becomes a record
-//! ([`rows`]). The same market is told as ten levels or as single orders.
+//! Events come as a self-exciting process through a day with sessions (`arrivals`, `profile`); traders without
+//! intelligence act on a book of single orders (`market`, `book`); each step gets its times and becomes a record
+//! (`rows`). The same market is told as ten levels or as single orders.
 //!
 //! Invariant: nothing in this module uses anything of the crate outside it. A simulator that shared code with the
 //! decoders or the kernel would agree with their mistakes. It writes to a `Write` and knows no file.

@@ -25,7 +25,7 @@ pub struct Audit {
     pub cuts: usize,
     /// Equities and trades, or rows, that were compared.
     pub compared: u64,
-    /// What differs; at most [`DIFFERENCES_MAX`].
+    /// What differs; at most `DIFFERENCES_MAX`.
     pub differences: Vec<Difference>,
 }
 
