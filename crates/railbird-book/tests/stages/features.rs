@@ -198,7 +198,7 @@ impl At<'_> {
             "dist" => dist,
             "dist_abs" => dist.abs(),
             "side" => side,
-            "origin_side" => self.origin_side(),
+            "from_side" => self.origin_side(),
             "alignment" => side * self.origin_side(),
             "polarity" => match self.episode.level.rsplit_once('_') {
                 Some((_, "high")) => 1.0,
