@@ -1,5 +1,7 @@
 // What the server says, typed, and how it is asked. The pages hold no logic that the engine owns.
 
+import { ApiError, get, json } from "../lib/ask";
+
 /** One session in the list. */
 export interface SessionCard {
   id: string;
@@ -245,35 +247,7 @@ export interface ImportStatus {
   error: string | null;
 }
 
-/** What went wrong, in words for whoever reads the page. */
-export class ApiError extends Error {
-  override name = "ApiError";
-  constructor(
-    message: string,
-    readonly status: number,
-  ) {
-    super(message);
-  }
-}
-
 const ROOT = "/api/f1/sessions";
-
-const get = <T>(url: string, signal?: AbortSignal): Promise<T> => ask(url, signal ? { signal } : {});
-
-async function ask<T>(url: string, how: RequestInit): Promise<T> {
-  let response: Response;
-  try {
-    response = await fetch(url, how);
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError("The server does not answer. Is railbird still running?", 0);
-  }
-  if (!response.ok) {
-    const body = (await response.json().catch(() => null)) as { error?: string } | null;
-    throw new ApiError(body?.error ?? `The server answered with status ${response.status}.`, response.status);
-  }
-  return (await response.json()) as T;
-}
 
 const part = encodeURIComponent;
 
@@ -302,14 +276,14 @@ export const api = {
   importStatus: (name: string): Promise<ImportStatus> => get(`/api/f1/imports/${part(name)}`),
   /** Starts an import; its name. */
   startImport: (what: { path: string } | { url: string }): Promise<string> =>
-    ask<{ import: string }>(ROOT, {
+    json<{ import: string }>(ROOT, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(what),
     }).then((started) => started.import),
   /** `tar`: the files of a session, or one recording. */
   upload: (name: string, tar: Blob): Promise<string> =>
-    ask<{ import: string }>(`/api/f1/uploads?name=${part(name)}`, {
+    json<{ import: string }>(`/api/f1/uploads?name=${part(name)}`, {
       method: "POST",
       headers: { "content-type": "application/x-tar" },
       body: tar,

@@ -12,10 +12,10 @@ export class ApiError extends Error {
 }
 
 /** Asks for `url`; anything but a good answer is an `ApiError`. */
-export async function ask(url: string, signal?: AbortSignal): Promise<Response> {
+export async function ask(url: string, how: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url, signal ? { signal } : {});
+    response = await fetch(url, how);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new ApiError("The server does not answer. Is railbird still running?", 0);
@@ -25,7 +25,12 @@ export async function ask(url: string, signal?: AbortSignal): Promise<Response> 
   throw new ApiError(body?.error ?? `The server answered with status ${response.status}.`, response.status);
 }
 
+/** The JSON that answers a request. */
+export async function json<T>(url: string, how: RequestInit): Promise<T> {
+  return (await (await ask(url, how)).json()) as T;
+}
+
 /** The JSON at `url`. */
-export async function get<T>(url: string, signal?: AbortSignal): Promise<T> {
-  return (await (await ask(url, signal)).json()) as T;
+export function get<T>(url: string, signal?: AbortSignal): Promise<T> {
+  return json(url, signal ? { signal } : {});
 }
