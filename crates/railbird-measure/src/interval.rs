@@ -129,6 +129,19 @@ pub struct Bootstrap {
 /// [`Error::TooFew`] below 2 rows; [`Error::NotFinite`] if the statistic is, for any resample;
 /// [`Error::Level`]; [`Error::Zero`] without resamples or with empty blocks.
 pub fn bootstrap<R: Copy>(rows: &[R], statistic: impl Fn(&[R]) -> f64, rules: &Bootstrap) -> Result<Interval, Error> {
+    let [interval] = bootstrap_each(rows, |rows| [statistic(rows)], rules)?;
+    Ok(interval)
+}
+
+/// [`bootstrap`] of several statistics of the same rows, each as if alone: rows are drawn once for all of them.
+///
+/// # Errors
+/// As [`bootstrap`].
+pub fn bootstrap_each<R: Copy, const N: usize>(
+    rows: &[R],
+    statistics: impl Fn(&[R]) -> [f64; N],
+    rules: &Bootstrap,
+) -> Result<[Interval; N], Error> {
     check_level(rules.level)?;
     let block = match rules.resampling {
         Resampling::Independent => 1,
@@ -143,7 +156,7 @@ pub fn bootstrap<R: Copy>(rows: &[R], statistic: impl Fn(&[R]) -> f64, rules: &B
     }
     let mut rng = ChaCha8Rng::seed_from_u64(rules.seed);
     let mut drawn = Vec::with_capacity(rows.len() + block);
-    let mut statistics = Vec::with_capacity(rules.resamples);
+    let mut found: [Vec<f64>; N] = std::array::from_fn(|_| Vec::with_capacity(rules.resamples));
     for _ in 0..rules.resamples {
         drawn.clear();
         while drawn.len() < rows.len() {
@@ -153,12 +166,18 @@ pub fn bootstrap<R: Copy>(rows: &[R], statistic: impl Fn(&[R]) -> f64, rules: &B
             drawn.extend_from_slice(&rows[..block - to_end]);
         }
         drawn.truncate(rows.len());
-        statistics.push(finite("statistic of a resample", statistic(&drawn))?);
+        for (found, value) in found.iter_mut().zip(statistics(&drawn)) {
+            found.push(finite("statistic of a resample", value)?);
+        }
     }
-    statistics.sort_unstable_by(f64::total_cmp);
     let tail = (1.0 - rules.level) / 2.0;
-    let (low, high) = (quantile(&statistics, tail), quantile(&statistics, 1.0 - tail));
-    Interval::new(low, high, rules.level, Method::Bootstrap(*rules))
+    let interval = |mut values: Vec<f64>| {
+        values.sort_unstable_by(f64::total_cmp);
+        let (low, high) = (quantile(&values, tail), quantile(&values, 1.0 - tail));
+        Interval::new(low, high, rules.level, Method::Bootstrap(*rules))
+    };
+    let intervals = found.into_iter().map(interval).collect::<Result<Vec<_>, Error>>()?;
+    Ok(intervals.try_into().expect("one interval a statistic"))
 }
 
 /// How far from a prediction the truth lies at most in a share `level` of cases, by the residuals of predictions that were not
@@ -220,6 +239,19 @@ mod tests {
             Ok(interval) => format!("[{:.4}, {:.4}]", interval.low(), interval.high()),
             Err(error) => error.to_string(),
         });
+    }
+
+    #[test]
+    fn several_statistics_of_the_same_rows_are_as_if_alone() {
+        let rows: Vec<f64> = (0..60).map(|row| f64::from(row * 37 % 23)).collect();
+        let most = |rows: &[f64]| rows.iter().fold(f64::MIN, |most, row| most.max(*row));
+        for resampling in [Resampling::Independent, Resampling::Blocks { rows: 4 }] {
+            let rules = rules(resampling);
+            let each = bootstrap_each(&rows, |rows| [mean(rows), most(rows)], &rules).unwrap();
+            let alone = [bootstrap(&rows, mean, &rules).unwrap(), bootstrap(&rows, most, &rules).unwrap()];
+            assert_eq!(each, alone);
+            assert_ne!(each[0], each[1]);
+        }
     }
 
     #[test]

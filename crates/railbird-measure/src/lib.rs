@@ -13,6 +13,6 @@ mod score;
 
 pub use error::Error;
 pub use forecast::{ForecastScore, Forecasted, naive_scale, pinball};
-pub use interval::{Bootstrap, Interval, Method, Resampling, bootstrap, conformal_radius};
+pub use interval::{Bootstrap, Interval, Method, Resampling, bootstrap, bootstrap_each, conformal_radius};
 pub use latency::{LatencyHistogram, LatencySummary};
 pub use score::{Baseline, Better, Score};

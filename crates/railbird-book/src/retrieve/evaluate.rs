@@ -11,7 +11,7 @@
 use railbird_measure::{Baseline, Better, Bootstrap, Resampling, Score, bootstrap};
 use rayon::prelude::*;
 
-use super::{CLASSES, Filter, Index, Query, Scan, share_of, similarities};
+use super::{CLASSES, Filter, Index, Query, Scan, shares_of, similarities};
 use crate::StageError;
 use crate::episode::OutcomeClass;
 
@@ -153,8 +153,9 @@ fn losses_of(index: &Index, rules: &EvaluateRules, block: usize, row: usize, cla
     let total: f64 = weights.iter().sum();
     let base: [f64; CLASSES] =
         std::array::from_fn(|class| (nearest.base[class] as f64 + 1.0) / (known + CLASSES) as f64);
+    let shares = shares_of(&weighted);
     let model: [f64; CLASSES] = std::array::from_fn(|class| {
-        let share = if total > 0.0 { share_of(OutcomeClass::NAMES[class].0, &weighted) * total } else { 0.0 };
+        let share = if total > 0.0 { shares[class] * total } else { 0.0 };
         (share + rules.prior * base[class]) / (total + rules.prior)
     });
     let log = |p: &[f64; CLASSES]| -p[class as usize].ln();

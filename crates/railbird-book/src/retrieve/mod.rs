@@ -16,15 +16,19 @@ mod evaluate;
 mod scale;
 mod scan;
 
-use std::collections::{BTreeMap, BinaryHeap};
+use std::{
+    collections::{BTreeMap, BinaryHeap},
+    sync::Arc,
+};
 
-use railbird_measure::{Baseline, Better, Bootstrap, Resampling, Score, bootstrap};
+use railbird_measure::{Baseline, Better, Bootstrap, Resampling, Score, bootstrap_each};
+use rayon::prelude::*;
 
 pub use self::evaluate::{EvaluateRules, Evaluation, evaluate};
 pub use self::scan::Scan;
 use self::{
     scale::{Moments, Spread},
-    scan::{Row, Target, mean_squares},
+    scan::{CHUNK, Row, Sums, Target},
 };
 use crate::StageError;
 use crate::episode::{Outcome, OutcomeClass};
@@ -224,20 +228,22 @@ impl Index {
         let weighted: Vec<(f64, OutcomeClass)> =
             neighbours.iter().map(|neighbour| (neighbour.similarity, neighbour.outcome)).collect();
         let candidates: usize = nearest.base.iter().sum();
-        let share = |(class, _): (OutcomeClass, _)| {
-            let of = |rows: &[(f64, OutcomeClass)]| share_of(class, rows);
+        let values = shares_of(&weighted);
+        // Drawn once for all outcomes: five times as many draws would be most of a query's time.
+        let intervals = bootstrap_each(&weighted, shares_of, rules)?;
+        let share = |((class, _), interval): ((OutcomeClass, _), _)| {
             let base = nearest.base[class as usize] as f64 / candidates as f64;
             let share = Score::new(
                 share_name(class),
                 Better::Higher,
-                of(&weighted),
+                values[class as usize],
                 Baseline { name: "base rate of all that could be found", value: base },
                 weighted.len(),
-                bootstrap(&weighted, of, rules)?,
+                interval,
             )?;
             Ok(Share { outcome: class, share })
         };
-        let shares = OutcomeClass::NAMES.into_iter().map(share).collect::<Result<_, StageError>>()?;
+        let shares = OutcomeClass::NAMES.into_iter().zip(intervals).map(share).collect::<Result<_, StageError>>()?;
         Ok(Answer { neighbours, candidates, shares })
     }
 
@@ -266,32 +272,26 @@ impl Index {
         })?;
         let standard = own.spread(known).standardise(&query.values);
         let sieve = Sieve::of(query);
-        let mut base = [0; CLASSES];
-        // The farthest on top, so that it is the one to go; ties go by block and row, which are in a fixed order.
-        let mut heap: BinaryHeap<(u32, usize, usize)> = BinaryHeap::with_capacity(count + 1);
-        let fits = |block: &&(usize, &Block)| {
-            query.filter.symbols.is_empty() || query.filter.symbols.contains(&block.1.symbol)
-        };
-        for (at, block) in self.blocks.iter().enumerate().collect::<Vec<_>>().iter().filter(fits) {
+        let is_asked = |block: &Block| query.filter.symbols.is_empty() || query.filter.symbols.contains(&block.symbol);
+        let mut parts = Vec::new();
+        for (at, block) in self.blocks.iter().enumerate().filter(|(_, block)| is_asked(block)) {
             let known = block.known_before(query.at);
-            let target = block.spread(known).target(&standard);
-            let facts = &block.facts[..known];
-            let wanted: Vec<bool> = facts.iter().map(|fact| sieve.passes(fact)).collect();
-            for (fact, _) in facts.iter().zip(&wanted).filter(|(_, is_wanted)| **is_wanted) {
-                base[fact.class.trailing_zeros() as usize] += 1;
-            }
-            mean_squares(query.scan, &block.rows[..known], &target, SHARED_MIN, &wanted, |row, square| {
-                // The bits of numbers that are not negative are in the order of the numbers.
-                let candidate = (square.to_bits(), *at, row);
-                if heap.len() < count {
-                    heap.push(candidate);
-                } else if heap.peek().is_some_and(|farthest| candidate < *farthest) {
-                    heap.pop();
-                    heap.push(candidate);
-                }
-            });
+            let target = Arc::new(block.spread(known).target(&standard));
+            let rows = (0..known).step_by(PART).map(|from| from..known.min(from + PART));
+            parts.extend(rows.map(|rows| Part { at, block, target: Arc::clone(&target), rows }));
         }
-        let mut found: Vec<(u32, usize, usize)> = heap.into_vec();
+        let search = |part: &Part<'_>| part.search(query.scan, sieve, count);
+        let searched: Vec<Nearer> =
+            if parts.len() > 1 { parts.par_iter().map(search).collect() } else { parts.iter().map(search).collect() };
+        let mut base = [0; CLASSES];
+        let mut found: Vec<(u32, usize, usize)> = Vec::new();
+        for part in searched {
+            base.iter_mut().zip(part.base).for_each(|(all, part)| *all += part);
+            found.extend(part.heap);
+        }
+        // Those of each part hold the nearest of all; ties go by block and row, which are in a fixed order.
+        found.sort_unstable();
+        found.truncate(count);
         let order = |&(square, block, row): &(u32, usize, usize)| {
             let entry: &Entry = &self.blocks[block].entries[row];
             (square, entry.known_at, entry.episode.clone())
@@ -301,6 +301,57 @@ impl Index {
             found: found.into_iter().map(|(square, block, row)| (f32::from_bits(square), block, row)).collect(),
             base,
         })
+    }
+}
+
+/// Rows of a block that one thread looks through at a time. Cut at the same rows whatever the number of threads.
+const PART: usize = 8192;
+const _: () = assert!(PART.is_multiple_of(CHUNK));
+
+struct Part<'i> {
+    at: usize,
+    block: &'i Block,
+    target: Arc<Target>,
+    rows: std::ops::Range<usize>,
+}
+
+/// The nearest of a part, in no order, and its candidates by outcome.
+struct Nearer {
+    heap: BinaryHeap<(u32, usize, usize)>,
+    base: [usize; CLASSES],
+}
+
+impl Part<'_> {
+    /// Sifts, measures and keeps the nearest `count`, a chunk of rows after the other; nothing is allocated a row.
+    fn search(&self, scan: Scan, sieve: Sieve, count: usize) -> Nearer {
+        let mut base = [0; CLASSES];
+        // The farthest on top, so that it is the one to go.
+        let mut heap: BinaryHeap<(u32, usize, usize)> = BinaryHeap::with_capacity(count + 1);
+        let mut sums = Sums::default();
+        for from in self.rows.clone().step_by(CHUNK) {
+            let rows = from..self.rows.end.min(from + CHUNK);
+            let facts = &self.block.facts[rows.clone()];
+            let mut wanted = [false; CHUNK];
+            wanted.iter_mut().zip(facts).for_each(|(wanted, fact)| *wanted = sieve.passes(fact));
+            if !wanted.contains(&true) {
+                continue;
+            }
+            sums.measure(scan, &self.block.rows[rows], &self.target);
+            for (row, fact) in facts.iter().enumerate().filter(|(row, _)| wanted[*row]) {
+                base[fact.class.trailing_zeros() as usize] += 1;
+                let Some(square) = sums.mean_square(row, SHARED_MIN) else { continue };
+                // The bits of numbers that are not negative are in the order of the numbers.
+                let candidate = (square.to_bits(), self.at, from + row);
+                if heap.len() < count {
+                    heap.push(candidate);
+                } else if let Some(mut farthest) = heap.peek_mut()
+                    && candidate < *farthest
+                {
+                    *farthest = candidate;
+                }
+            }
+        }
+        Nearer { heap, base }
     }
 }
 
@@ -369,10 +420,14 @@ fn similarities(found: &[(f32, usize, usize)]) -> Vec<f64> {
     found.iter().map(weight).collect()
 }
 
-fn share_of(class: OutcomeClass, rows: &[(f64, OutcomeClass)]) -> f64 {
-    let total: f64 = rows.iter().map(|(weight, _)| weight).sum();
-    // From 0, since the sum of nothing is -0.
-    rows.iter().filter(|(_, found)| *found == class).fold(0.0, |sum, (weight, _)| sum + weight) / total
+/// Each outcome's part of the similarity of `rows`.
+fn shares_of(rows: &[(f64, OutcomeClass)]) -> [f64; CLASSES] {
+    let (mut of, mut total) = ([0.0; CLASSES], 0.0);
+    for (weight, class) in rows {
+        of[*class as usize] += weight;
+        total += weight;
+    }
+    of.map(|of| of / total)
 }
 
 const fn share_name(class: OutcomeClass) -> &'static str {

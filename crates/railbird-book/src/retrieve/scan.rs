@@ -1,4 +1,4 @@
-//! Distances of many vectors to one. Start at [`mean_squares`].
+//! Distances of many vectors to one. Start at [`Sums::measure`].
 //!
 //! Both ways of [`Scan`] add the same numbers in the same order, so they give the same bits; only the first is laid
 //! out for the compiler to use vector registers, on any machine that has some.
@@ -30,33 +30,31 @@ pub(crate) struct Target {
 }
 
 /// Rows whose sums are computed before any is looked at.
-const CHUNK: usize = 128;
+pub(crate) const CHUNK: usize = 128;
 
-/// Calls `found(row, mean square)` for each row that is `wanted` and shares at least `shared_min` components.
-pub(crate) fn mean_squares(
-    scan: Scan,
-    rows: &[Row],
-    target: &Target,
-    shared_min: usize,
-    wanted: &[bool],
-    mut found: impl FnMut(usize, f32),
-) {
-    let mut sums = [(0.0, 0); CHUNK];
-    for (chunk, (rows, wanted)) in rows.chunks(CHUNK).zip(wanted.chunks(CHUNK)).enumerate() {
-        if !wanted.contains(&true) {
-            continue;
-        }
+/// Sum of squares and number of missing components of each row of a chunk.
+pub(crate) struct Sums([(f32, u32); CHUNK]);
+
+impl Default for Sums {
+    fn default() -> Self {
+        Self([(0.0, 0); CHUNK])
+    }
+}
+
+impl Sums {
+    /// Compares `rows`, at most [`CHUNK`] of them, with the target.
+    pub(crate) fn measure(&mut self, scan: Scan, rows: &[Row], target: &Target) {
         match scan {
-            Scan::Lanes => sum_each(rows, target, lanes, &mut sums),
-            Scan::Scalar => sum_each(rows, target, scalar, &mut sums),
+            Scan::Lanes => sum_each(rows, target, lanes, &mut self.0),
+            Scan::Scalar => sum_each(rows, target, scalar, &mut self.0),
         }
-        for (at, (&(sum, missing), _)) in sums.iter().zip(wanted).enumerate().filter(|(_, (_, is_wanted))| **is_wanted)
-        {
-            let shared = DIMENSIONS - missing as usize;
-            if shared >= shared_min {
-                found(chunk * CHUNK + at, sum / shared as f32);
-            }
-        }
+    }
+
+    /// Mean square of a row that was measured; `None` where it shares fewer than `shared_min` components.
+    pub(crate) fn mean_square(&self, row: usize, shared_min: usize) -> Option<f32> {
+        let (sum, missing) = self.0[row];
+        let shared = DIMENSIONS - missing as usize;
+        (shared >= shared_min).then(|| sum / shared as f32)
     }
 }
 
@@ -132,10 +130,9 @@ mod tests {
         fn both_ways_give_the_same_bits(rows in proptest::collection::vec(row(), 1..8), centre in row(), scale in row()) {
             let target = Target { centre, scale };
             let squares = |scan| {
-                let mut found = Vec::new();
-                let wanted: Vec<bool> = (0..rows.len()).map(|at| at % 3 != 2).collect();
-                mean_squares(scan, &rows, &target, 1, &wanted, |at, square| found.push((at, square.to_bits())));
-                found
+                let mut sums = Sums::default();
+                sums.measure(scan, &rows, &target);
+                (0..rows.len()).map(|at| sums.mean_square(at, 1).map(f32::to_bits)).collect::<Vec<_>>()
             };
             prop_assert_eq!(squares(Scan::Lanes), squares(Scan::Scalar));
         }
@@ -148,11 +145,9 @@ mod tests {
         row[3] = f32::NAN;
         target.centre[4] = f32::NAN;
         for scan in [Scan::Lanes, Scan::Scalar] {
-            let square = |shared_min| {
-                let mut found = None;
-                mean_squares(scan, &[row], &target, shared_min, &[true], |_, square| found = Some(square));
-                found
-            };
+            let mut sums = Sums::default();
+            sums.measure(scan, &[row], &target);
+            let square = |shared_min| sums.mean_square(0, shared_min);
             assert_eq!(square(DIMENSIONS - 2), Some(4.0));
             assert_eq!(square(DIMENSIONS - 1), None);
         }
