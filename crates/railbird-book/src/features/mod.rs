@@ -72,8 +72,8 @@ pub fn features(
     // Zeroed memory comes untouched from the system, and every cell below is written once.
     let mut columns: Vec<Vec<f64>> = feature_columns().iter().map(|_| vec![0.0; rows]).collect();
     let longest = episodes.iter().map(rows_of).max().unwrap_or(0);
-    let mut scratch =
-        Scratch { dist: Vec::with_capacity(longest), flow: [Vec::with_capacity(longest), Vec::with_capacity(longest)] };
+    let room = || [Vec::with_capacity(longest), Vec::with_capacity(longest)];
+    let mut scratch = Scratch { dist: Vec::with_capacity(longest), flow: room(), reach: room() };
     let mut rowed = Vec::with_capacity(episodes.len());
     let mut first = 0;
     for episode in episodes {
@@ -99,6 +99,8 @@ struct Scratch {
     dist: Vec<f64>,
     /// Net flow of all bands by row: bid, ask.
     flow: [Vec<f64>; 2],
+    /// Lowest and highest price shown, by row.
+    reach: [Vec<f64>; 2],
 }
 
 impl<'a> Out<'a> {
@@ -173,8 +175,9 @@ impl<'a> Source<'a> {
             let bands = bands.map(at);
             flow.extend((0..span.len()).map(|row| bands.iter().map(|band| band[row]).sum::<f64>()));
         }
-        let dist = &scratch.dist[..];
-        let [flow_bid, flow_ask] = [&scratch.flow[0][..], &scratch.flow[1][..]];
+        let Scratch { dist, flow, reach } = scratch;
+        let dist = &dist[..];
+        let [flow_bid, flow_ask] = [&flow[0][..], &flow[1][..]];
 
         let side = |row: usize| if dist[row].is_nan() { f64::NAN } else { sign(dist[row]) };
         out.each(|row| dist[row]);
@@ -200,7 +203,9 @@ impl<'a> Source<'a> {
         running(out, |row| flow_ask[row]);
         running(out, |row| flow_bid[row] - flow_ask[row]);
 
-        self.level_sizes(out, &span, episode.price, point, tick);
+        let half = tick.price() / 2.0;
+        let at_level = LevelAt { level: episode.price, half, edge: point + tick.price() / 1e3 };
+        self.level_sizes(out, reach, &span, at_level);
 
         let toward = -from_side;
         for series in [self.imbalances[0], self.imbalances[1], self.ofi[0], self.ofi[1], self.sums[1]].map(at) {
@@ -242,48 +247,70 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn level_sizes(&self, out: &mut Out<'_>, span: &std::ops::Range<usize>, level: f64, point: f64, tick: Tick) {
-        let mut columns: [&mut [f64]; 10] = std::array::from_fn(|_| out.next());
-        let half = tick.price() / 2.0;
-        // A band's edge is on the tick grid or half-way between two ticks at the least: a thousandth of a tick decides nothing.
-        let edge = point + tick.price() / 1e3;
-        for (row, bar) in span.clone().enumerate() {
-            let (mut lowest, mut highest) = (f64::INFINITY, f64::NEG_INFINITY);
-            let mut at = [0.0; 2];
-            let (mut above, mut below, mut above_1, mut below_1) = (0.0, 0.0, 0.0, 0.0);
-            let sides = [(&self.bid_prices, &self.bid_sizes), (&self.ask_prices, &self.ask_sizes)];
-            for (at, (prices, sizes)) in at.iter_mut().zip(sides) {
-                for (price, size) in prices.iter().zip(sizes) {
-                    let (price, size) = (price[bar], size[bar]);
-                    if price.is_nan() {
-                        continue;
-                    }
-                    (lowest, highest) = (lowest.min(price), highest.max(price));
-                    let over = price - level;
-                    if over.abs() < half {
-                        *at += size;
-                    } else if over > 0.0 {
-                        above += size;
-                        above_1 += if over <= edge { size } else { 0.0 };
-                    } else {
-                        below += size;
-                        below_1 += if -over <= edge { size } else { 0.0 };
-                    }
-                }
-            }
-            if lowest > highest {
-                columns.iter_mut().for_each(|column| column[row] = f64::NAN);
-                continue;
-            }
-            let is_visible = lowest - half < level && level < highest + half;
-            columns[0][row] = f64::from(u8::from(is_visible));
-            let imbalance = |below: f64, above: f64| ratio(below - above, below + above);
-            let values = [at[0], at[1], at[0] + at[1], above, below, imbalance(below, above)];
-            let near = [above_1, below_1, imbalance(below_1, above_1)];
-            for (column, value) in columns[1..].iter_mut().zip(values.into_iter().chain(near)) {
-                column[row] = if is_visible { value } else { f64::NAN };
+    /// One level of the book after the other, over all rows and without a branch, so that the compiler adds in vector
+    /// registers; each sum is added up in the order of the levels. A price that is missing is neither at, above nor below.
+    fn level_sizes(&self, out: &mut Out<'_>, reached: &mut [Vec<f64>; 2], span: &std::ops::Range<usize>, at: LevelAt) {
+        let [visible, at_bid, at_ask, at_both, above, below, imbalance, above_1, below_1, imbalance_1]: [&mut [f64]; 10] =
+            std::array::from_fn(|_| out.next());
+        let LevelAt { level, half, edge } = at;
+        let rows = span.len();
+        let [lowest, highest] = reached;
+        (lowest.clear(), highest.clear());
+        (lowest.resize(rows, f64::INFINITY), highest.resize(rows, f64::NEG_INFINITY));
+        for sums in [&mut *at_bid, at_ask, above, below, above_1, below_1] {
+            sums.fill(0.0);
+        }
+        let sides = [(&self.bid_prices, &self.bid_sizes, &mut *at_bid), (&self.ask_prices, &self.ask_sizes, &mut *at_ask)];
+        for (prices, sizes, at) in sides {
+            for (prices, sizes) in prices.iter().zip(sizes) {
+                let (prices, sizes) = (&prices[span.clone()], &sizes[span.clone()]);
+                reach(prices, lowest, highest);
+                add_where(prices, sizes, at, |price| (price - level).abs() < half);
+                add_where(prices, sizes, above, |price| price - level >= half);
+                add_where(prices, sizes, below, |price| price - level <= -half);
+                add_where(prices, sizes, above_1, |price| (price - level >= half) & (price - level <= edge));
+                add_where(prices, sizes, below_1, |price| (price - level <= -half) & (level - price <= edge));
             }
         }
+        for row in 0..rows {
+            let (lowest, highest) = (lowest[row], highest[row]);
+            let is_visible = lowest - half < level && level < highest + half;
+            visible[row] = if lowest > highest { f64::NAN } else { f64::from(u8::from(is_visible)) };
+            let centred = |below: f64, above: f64| ratio(below - above, below + above);
+            at_both[row] = at_bid[row] + at_ask[row];
+            imbalance[row] = centred(below[row], above[row]);
+            imbalance_1[row] = centred(below_1[row], above_1[row]);
+            if !is_visible {
+                let sizes = [&mut *at_bid, at_ask, at_both, above, below, imbalance, above_1, below_1, imbalance_1];
+                sizes.into_iter().for_each(|column| column[row] = f64::NAN);
+            }
+        }
+    }
+}
+
+/// A level, and what is at it and near it.
+#[derive(Clone, Copy)]
+struct LevelAt {
+    level: f64,
+    /// Half a tick.
+    half: f64,
+    /// A point and a thousandth of a tick: a band's edge is on the tick grid, or half-way between two ticks at the least.
+    edge: f64,
+}
+
+/// Widens `lowest` and `highest` to the prices that are known.
+fn reach(prices: &[f64], lowest: &mut [f64], highest: &mut [f64]) {
+    for ((price, lowest), highest) in prices.iter().zip(lowest).zip(highest) {
+        *lowest = if price < lowest { *price } else { *lowest };
+        *highest = if price > highest { *price } else { *highest };
+    }
+}
+
+/// Adds the sizes at prices that are such.
+#[inline(always)]
+fn add_where(prices: &[f64], sizes: &[f64], sums: &mut [f64], is_such: impl Fn(f64) -> bool) {
+    for ((price, size), sum) in prices.iter().zip(sizes).zip(sums) {
+        *sum += if is_such(*price) { *size } else { 0.0 };
     }
 }
 
@@ -393,6 +420,11 @@ fn ratio(above: f64, below: f64) -> f64 {
 }
 
 impl Features {
+    /// Of no episode.
+    pub(crate) fn none() -> Self {
+        Self { episodes: Vec::new(), columns: vec![Vec::new(); feature_columns().len()] }
+    }
+
     /// How many rows there are.
     pub fn rows(&self) -> usize {
         self.columns.first().map_or(0, Vec::len)
