@@ -22,7 +22,7 @@ use crate::{
     calendar::Calendar,
     decode::{HEAD_BYTES, TickFormat, TickReader, TickSource},
     episode::{Episode, EpisodeRules, Outcome, Span, episodes},
-    features::{feature_columns, features},
+    features::{Features, features},
     instrument::Instrument,
     level::{Level, LevelFold, Tick, UserLevel},
     profile::{Profile, ProfileFold, RelativeVolume},
@@ -165,7 +165,7 @@ pub fn stages(rules: &StageRules) -> Result<Graph, StagesError> {
             code: code(FEATURES_CODE),
             settings: settings([("tick", rules.instrument.tick.to_string()), ("point", point.to_string())]),
             edges: vec![day, Edge::same("profiles", &["relative_volume"]), Edge::same("episodes", &["episodes"])],
-            outputs: vec![contract("features", features_schema())?],
+            outputs: vec![contract("features", Features::none().table().schema())?],
             memory_bytes: TABLES_BYTES,
             run: Arc::new(move |work| describe(work, point, tick)),
         },
@@ -328,20 +328,6 @@ fn relative_of(table: &RecordBatch) -> Result<RelativeVolume, StageError> {
         bucket: rows.reals("rvol_bucket")?,
         session: rows.reals("rvol_session")?,
     })
-}
-
-fn features_schema() -> SchemaRef {
-    let none = || std::iter::empty::<&str>();
-    let mut table = TableBuilder::default()
-        .text("episode", none())
-        .text("symbol", none())
-        .instant("bar_start", std::iter::empty())
-        .whole("bars_to_trigger", std::iter::empty())
-        .instant("known_at", std::iter::empty());
-    for column in feature_columns() {
-        table = table.real(&column.name, &[]);
-    }
-    table.finish().schema()
 }
 
 #[cfg(test)]

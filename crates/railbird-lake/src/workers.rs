@@ -88,6 +88,13 @@ pub struct Workers {
 }
 
 impl Workers {
+    /// Memory that the tasks may take together, bytes: what a user bounds it to, else three quarters of what is free; `None` where
+    /// nothing bounds it, as with a number of workers that a user insists on.
+    pub fn bound_bytes(machine: &Machine, asked: Option<usize>, memory_bytes: Option<u64>) -> Option<u64> {
+        let free = || machine.free_bytes.filter(|_| asked.is_none()).map(|free| free / FREE_SHARE.1 * FREE_SHARE.0);
+        memory_bytes.or_else(free)
+    }
+
     /// As many as there are cores, tasks, and room in memory for; at least one.
     ///
     /// `asked`: a number that a user insists on, which memory still bounds where `memory_bytes`, a bound of his own, is given too.
@@ -99,15 +106,16 @@ impl Workers {
         task_bytes: u64,
         tasks: usize,
     ) -> Self {
-        let bound = match (memory_bytes, asked) {
-            (Some(bytes), _) => Some((bytes, format!("--memory {}", megabytes(bytes)))),
-            (None, Some(_)) => None,
-            (None, None) => machine.free_bytes.map(|free| {
-                let whose = if machine.is_container { " in this container" } else { "" };
-                let share = free / FREE_SHARE.1 * FREE_SHARE.0;
-                (share, format!("{} free{whose}, of which {} are used", megabytes(free), megabytes(share)))
-            }),
-        };
+        let bound = Self::bound_bytes(machine, asked, memory_bytes).map(|bytes| {
+            let words = match (memory_bytes, machine.free_bytes) {
+                (None, Some(free)) => {
+                    let whose = if machine.is_container { " in this container" } else { "" };
+                    format!("{} free{whose}, of which {} are used", megabytes(free), megabytes(bytes))
+                }
+                _ => format!("--memory {}", megabytes(bytes)),
+            };
+            (bytes, words)
+        });
         let wanted = asked.unwrap_or(machine.cores).max(1);
         let fit = bound
             .as_ref()

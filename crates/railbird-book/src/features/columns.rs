@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-/// A column of the features' table beside its keys.
+/// A column of the features' table, or of another that follows the bars, beside its keys.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct FeatureColumn {
     /// Name.

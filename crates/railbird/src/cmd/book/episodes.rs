@@ -12,7 +12,7 @@ use railbird_book::{OutcomeClass, Side, Studied, table_parquet};
 use railbird_timeline::{SystemClock, Ts};
 use serde::Serialize;
 
-use super::situations::Situations;
+use super::situations::{Situations, exported_name};
 use crate::{
     cmd::Context,
     failure::{Failure, Outcome},
@@ -126,14 +126,8 @@ fn rows(studied: &Studied) -> Vec<Row> {
 }
 
 fn write(folder: &Path, bars: &Path, studied: &Studied, written: &mut Vec<Written>) -> Result<(), Failure> {
-    let name = bars.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let stem = name.strip_suffix(".parquet").unwrap_or(&name);
-    let stem = stem.strip_suffix(".bars").unwrap_or(stem);
     for (table, batch) in studied.tables() {
-        // Symbols of one file get a file each; a name must not leave the folder.
-        let symbol: String =
-            studied.symbol.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '_' }).collect();
-        let place = folder.join(format!("{stem}.{symbol}.{table}.parquet"));
+        let place = folder.join(exported_name(bars, Some(&studied.symbol), table));
         let bytes = table_parquet(&batch)?;
         railbird_store::write_atomic(&place, &bytes)?;
         written.push(Written { file: place.display().to_string(), bytes: bytes.len() });

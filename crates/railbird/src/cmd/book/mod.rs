@@ -6,16 +6,21 @@ mod columns;
 mod days;
 mod episodes;
 mod evaluate;
+mod export;
 mod input;
 mod levels;
 mod query;
 mod run;
 mod simulate;
 mod situations;
+mod user_levels;
 
 use clap::{Args, Subcommand};
 
 pub(crate) use self::days::LakeDays;
+#[cfg(feature = "sql")]
+pub(crate) use self::days::lake_folder;
+pub(crate) use self::run::bytes;
 use super::Context;
 use crate::failure::{Failure, Outcome};
 
@@ -39,6 +44,8 @@ pub(crate) enum BookCommand {
     Levels(levels::Levels),
     /// When price came to a level, and what became of it
     Episodes(episodes::Episodes),
+    /// Write tables of bars and of what follows them, by our names or older ones
+    Export(export::Export),
     /// When did it last look like this, and what came next?
     Query(query::Query),
     /// Do the neighbours know more than the base rate?
@@ -56,6 +63,7 @@ pub(crate) fn run(context: &Context, command: BookCommand) -> Result<Outcome, Fa
         BookCommand::Run(arguments) => run::run(context, &arguments),
         BookCommand::Levels(arguments) => levels::run(context, &arguments),
         BookCommand::Episodes(arguments) => episodes::run(context, &arguments),
+        BookCommand::Export(arguments) => export::run(context, &arguments),
         BookCommand::Query(arguments) => query::run(context, &arguments),
         BookCommand::Evaluate(arguments) => evaluate::run(context, &arguments),
         BookCommand::Simulate(arguments) => simulate::run(context, &arguments),

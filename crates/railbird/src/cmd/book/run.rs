@@ -1,4 +1,6 @@
-//! `railbird book run`: the stages of a symbol over its dates, in a lake.
+//! `railbird book run`: the stages of symbols over their dates, in a lake.
+//!
+//! Symbols of which the same is known are one run, so that their tasks fill the workers together; others follow one another.
 
 use std::{
     collections::BTreeMap,
@@ -8,16 +10,16 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use jiff::civil::Date;
-use railbird_book::{BarClock, BarSize, EventEnds, StageRules, stages};
+use railbird_book::{BarClock, BarSize, EventEnds, Instrument, StageRules, stages};
 use railbird_lake::{
-    Error, FileSource, Graph, Lake, Machine, Progress, Report, Request, Source, Sources, Symbol, Workers,
+    Error, FileSource, Lake, Machine, Progress, Report, Request, Source, Sources, Symbol, Workers,
 };
 use railbird_timeline::{Clock, SystemClock};
 use serde::Serialize;
 
-use super::{days::lake_folder, input::InstrumentFlags};
+use super::{days::lake_folder, input::InstrumentFlags, user_levels::LevelFlags};
 use crate::{
     cmd::{Context, lake},
     failure::{Failure, Outcome},
@@ -34,13 +36,13 @@ pub(crate) struct Run {
     /// page shows]
     #[arg(long, value_name = "DIR|URL")]
     lake: Option<String>,
-    /// Symbol, as it stands in the files
-    #[arg(long)]
-    symbol: String,
+    /// Symbol, as it stands in the files; may be repeated
+    #[arg(long, required = true)]
+    symbol: Vec<String>,
     /// First and last date, 2026-01-05:2026-06-05, or one date
     #[arg(long, value_name = "A:B", value_parser = dates)]
     dates: Dates,
-    /// Folder of files of ticks with their date in the name, of the symbol or in a folder named like it [default: none, for what
+    /// Folder of files of ticks with their date in the name, of a symbol or in a folder named like it [default: none, for what
     /// the lake holds already]
     #[arg(long, value_name = "DIR")]
     source: Option<PathBuf>,
@@ -59,6 +61,9 @@ pub(crate) struct Run {
     /// When a bar ends: a time such as 5s, 250ms, 1m, or 1000t (trades), 50000v (volume), 1000000usd (turnover)
     #[arg(long, default_value = "5s", value_name = "SIZE")]
     bar: BarSize,
+    /// Time that cuts the bars: of the event, or of its receipt
+    #[arg(long, value_enum, default_value = "event")]
+    clock: CutBy,
     /// Take every row as the end of an event, for sources without F_LAST
     #[arg(long)]
     every_row: bool,
@@ -66,7 +71,17 @@ pub(crate) struct Run {
     #[arg(long, default_value_t = 3, value_name = "LEVEL")]
     compression: i32,
     #[command(flatten)]
+    levels: LevelFlags,
+    #[command(flatten)]
     instrument: InstrumentFlags,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CutBy {
+    /// When it happened
+    Event,
+    /// When it was received
+    Recv,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -78,53 +93,82 @@ struct Dates {
 #[derive(Debug, Serialize)]
 struct Ran {
     lake: String,
-    symbol: String,
+    symbols: Vec<String>,
     from: String,
     to: String,
     #[serde(flatten)]
     report: Report,
     warnings: Vec<String>,
     peak_memory_bytes: Option<u64>,
+    /// Most that the tasks may take together; none where a number of workers was asked for without a bound.
+    memory_bound_bytes: Option<u64>,
+    /// What a task is reckoned with when workers are counted.
+    task_memory_bytes: u64,
+    /// What the run added to the process at its peak, by the number of workers.
+    task_peak_memory_bytes: Option<u64>,
+}
+
+/// Symbols of which the same is known, and what they are made by.
+struct Group {
+    rules: StageRules,
+    symbols: Vec<Symbol>,
 }
 
 /// Runs what does not stand.
 pub(crate) fn run(context: &Context, arguments: &Run) -> Result<Outcome, Failure> {
     let clock = Arc::new(SystemClock::new());
-    let symbol = Symbol::new(&arguments.symbol).map_err(lake::failure)?;
-    let graph = graph(arguments)?;
-    let files = Files::find(arguments.source.as_deref(), &symbol)?;
+    let groups = groups(arguments)?;
+    let symbols: Vec<Symbol> = groups.iter().flat_map(|group| group.symbols.iter().cloned()).collect();
+    let files = Files::find(arguments.source.as_deref(), &symbols)?;
     let location = match &arguments.lake {
         Some(location) => location.clone(),
         None => lake_folder(&context.settings).display().to_string(),
     };
     let lake = Lake::open(&location, &lake::options(Arc::clone(&clock) as Arc<dyn Clock>)).map_err(lake::failure)?;
-    let request = Request {
-        symbols: vec![symbol.clone()],
-        from: arguments.dates.first,
-        to: arguments.dates.last,
-        stages: arguments.stage.clone(),
-        verify: arguments.verify,
-    };
+    let before = memory::peak_bytes();
+    let machine = Machine::look();
+    let mut task_bytes = 0;
+    let mut all: Option<Report> = None;
     let bar = context.output.progress(0, "tasks");
-    let progress = |progress: &Progress<'_>| {
-        bar.set_length(progress.tasks as u64);
-        bar.set_message(progress.task.to_string());
-        bar.set_position(progress.ended as u64);
-    };
-    let task_bytes = graph.stages().iter().map(|stage| stage.memory_bytes).max().unwrap_or(0);
-    let workers = |tasks| Workers::decide(&Machine::look(), arguments.workers, arguments.memory, task_bytes, tasks);
-    let report = railbird_lake::run(&lake, &graph, &files, &request, workers, &*clock, &progress);
+    for group in groups {
+        let graph = stages(&group.rules).map_err(|error| Failure::usage(error.to_string()))?;
+        task_bytes = graph.stages().iter().map(|stage| stage.memory_bytes).max().unwrap_or(0);
+        let request = Request {
+            symbols: group.symbols,
+            from: arguments.dates.first,
+            to: arguments.dates.last,
+            stages: arguments.stage.clone(),
+            verify: arguments.verify,
+        };
+        let progress = |progress: &Progress<'_>| {
+            bar.set_length(progress.tasks as u64);
+            bar.set_message(progress.task.to_string());
+            bar.set_position(progress.ended as u64);
+        };
+        let workers = |tasks| Workers::decide(&machine, arguments.workers, arguments.memory, task_bytes, tasks);
+        let report = railbird_lake::run(&lake, &graph, &files, &request, workers, &*clock, &progress);
+        let report = report.map_err(lake::failure)?;
+        all = Some(match all {
+            Some(before) => together(before, report),
+            None => report,
+        });
+    }
     bar.finish_and_clear();
-    let report = report.map_err(lake::failure)?;
-    let warnings = warnings(&lake, &symbol, &report, arguments.dates)?;
+    let report = all.context("at least one symbol is required")?;
+    let warnings = warnings(&lake, &symbols, &report, arguments.dates)?;
+    let peak = memory::peak_bytes();
+    let added = peak.zip(before).map(|(peak, before)| peak.saturating_sub(before));
     let ran = Ran {
         lake: location,
-        symbol: symbol.to_string(),
+        symbols: symbols.iter().map(Symbol::to_string).collect(),
         from: arguments.dates.first.to_string(),
         to: arguments.dates.last.to_string(),
-        report,
         warnings,
-        peak_memory_bytes: memory::peak_bytes(),
+        peak_memory_bytes: peak,
+        memory_bound_bytes: Workers::bound_bytes(&machine, arguments.workers, arguments.memory),
+        task_memory_bytes: task_bytes,
+        task_peak_memory_bytes: added.filter(|_| report.ran > 0).map(|added| added / report.workers.max(1) as u64),
+        report,
     };
     for failed in &ran.report.failed {
         context.output.note(&format!("railbird: {}: {}", failed.task, failed.error));
@@ -133,26 +177,74 @@ pub(crate) fn run(context: &Context, arguments: &Run) -> Result<Outcome, Failure
         context.output.note(&format!("railbird: {warning}"));
     }
     context.output.write(&ran, told)?;
-    let whole = ran.report.failed.is_empty() && ran.warnings.is_empty();
-    Ok(if whole { Outcome::Done } else { Outcome::Partly })
+    let Report { ran: made, stood, failed, .. } = &ran.report;
+    Ok(match (failed.is_empty(), ran.warnings.is_empty()) {
+        (true, true) => Outcome::Done,
+        // Nothing could be used, and nothing was there before.
+        (false, _) if made + stood == 0 => Outcome::Refused,
+        _ => Outcome::Partly,
+    })
 }
 
-fn graph(arguments: &Run) -> Result<Graph, Failure> {
+/// The symbols, by what is known of them.
+fn groups(arguments: &Run) -> Result<Vec<Group>, Failure> {
     let known = arguments.instrument.known()?;
-    let rules = StageRules {
-        instrument: known.of(&arguments.symbol),
-        size: arguments.bar,
-        clock: BarClock::Event,
-        ends: if arguments.every_row { EventEnds::Row } else { EventEnds::Flag },
-        compression: arguments.compression,
-        opening_minutes: railbird_book::OPENING_MINUTES,
-        user: Vec::new(),
-    };
-    stages(&rules).map_err(|error| Failure::usage(error.to_string()))
+    let levels = arguments.levels.read()?;
+    let mut groups: Vec<Group> = Vec::new();
+    for (at, name) in arguments.symbol.iter().enumerate() {
+        let symbol = Symbol::new(name).map_err(lake::failure)?;
+        if arguments.symbol[..at].contains(name) {
+            return Err(Failure::usage(format!("--symbol {name}: given twice")));
+        }
+        let (instrument, user) = (known.of(name), levels.of(name));
+        let same = |group: &&mut Group| {
+            let named = Instrument { symbol: group.rules.instrument.symbol.clone(), ..instrument.clone() };
+            group.rules.instrument == named && group.rules.user == user
+        };
+        if let Some(group) = groups.iter_mut().find(same) {
+            group.symbols.push(symbol);
+            continue;
+        }
+        let rules = StageRules {
+            instrument,
+            size: arguments.bar,
+            clock: if arguments.clock == CutBy::Recv { BarClock::Receive } else { BarClock::Event },
+            ends: if arguments.every_row { EventEnds::Row } else { EventEnds::Flag },
+            compression: arguments.compression,
+            opening_minutes: railbird_book::OPENING_MINUTES,
+            user,
+        };
+        groups.push(Group { rules, symbols: vec![symbol] });
+    }
+    Ok(groups)
+}
+
+/// What two runs did, one after the other.
+fn together(mut one: Report, other: Report) -> Report {
+    one.tasks += other.tasks;
+    one.ran += other.ran;
+    one.stood += other.stood;
+    one.seconds += other.seconds;
+    one.failed.extend(other.failed);
+    one.not_run.extend(other.not_run);
+    if other.workers > one.workers {
+        (one.workers, one.workers_why) = (other.workers, other.workers_why);
+    }
+    for (stage, more) in one.stages.iter_mut().zip(other.stages) {
+        stage.tasks += more.tasks;
+        stage.ran += more.ran;
+        stage.rows += more.rows;
+        stage.bytes += more.bytes;
+        stage.busy_seconds += more.busy_seconds;
+        for (name, count) in more.counts {
+            *stage.counts.entry(name).or_default() += count;
+        }
+    }
+    one
 }
 
 /// Days whose files gave less than they should have.
-fn warnings(lake: &Lake, symbol: &Symbol, report: &Report, dates: Dates) -> Result<Vec<String>, Failure> {
+fn warnings(lake: &Lake, symbols: &[Symbol], report: &Report, dates: Dates) -> Result<Vec<String>, Failure> {
     const KINDS: [(&str, &str); 2] = [
         ("cut_short", "the file of ticks ends before its end; what came before is used"),
         ("without_states", "no row ends an event, so all states are missing; try --every-row"),
@@ -162,7 +254,11 @@ fn warnings(lake: &Lake, symbol: &Symbol, report: &Report, dates: Dates) -> Resu
         return Ok(Vec::new());
     }
     let mut warnings = Vec::new();
-    for task in lake.tasks(Some("bars"), Some(symbol)).map_err(lake::failure)? {
+    let mut tasks = Vec::new();
+    for symbol in symbols {
+        tasks.extend(lake.tasks(Some("bars"), Some(symbol)).map_err(lake::failure)?);
+    }
+    for task in tasks {
         if !(dates.first..=dates.last).contains(&task.date) {
             continue;
         }
@@ -204,18 +300,24 @@ fn told(ran: &Ran) -> String {
     if let Some(peak) = ran.peak_memory_bytes {
         text.push_str(&format!(", {:.0} MB at most", peak as f64 / 1e6));
     }
+    if let Some(task) = ran.task_peak_memory_bytes {
+        text.push_str(&format!(", {:.0} MB a task", task as f64 / 1e6));
+    }
     text
 }
 
-/// Files of ticks of one symbol, by date.
-struct Files {
-    by_date: BTreeMap<Date, PathBuf>,
-}
+/// Files of ticks of each symbol, by date.
+struct Files(BTreeMap<Symbol, BTreeMap<Date, PathBuf>>);
 
 impl Files {
+    fn find(folder: Option<&Path>, symbols: &[Symbol]) -> Result<Self, Failure> {
+        let of = |symbol: &Symbol| Ok((symbol.clone(), Self::of(folder, symbol)?));
+        Ok(Self(symbols.iter().map(of).collect::<Result<_, Failure>>()?))
+    }
+
     /// Files in `folder/SYMBOL`, or else those in `folder` whose names begin with the symbol, or else all of `folder`.
-    fn find(folder: Option<&Path>, symbol: &Symbol) -> Result<Self, Failure> {
-        let Some(folder) = folder else { return Ok(Self { by_date: BTreeMap::new() }) };
+    fn of(folder: Option<&Path>, symbol: &Symbol) -> Result<BTreeMap<Date, PathBuf>, Failure> {
+        let Some(folder) = folder else { return Ok(BTreeMap::new()) };
         let own = folder.join(symbol.as_str());
         let (folder, is_own) = if own.is_dir() { (own.as_path(), true) } else { (folder, false) };
         let mut found = Vec::new();
@@ -248,17 +350,17 @@ impl Files {
                 )));
             }
         }
-        Ok(Self { by_date })
+        Ok(by_date)
     }
 }
 
 impl Sources for Files {
-    fn dates(&self, _: &Symbol) -> Result<Vec<Date>, Error> {
-        Ok(self.by_date.keys().copied().collect())
+    fn dates(&self, symbol: &Symbol) -> Result<Vec<Date>, Error> {
+        Ok(self.0.get(symbol).into_iter().flat_map(|dates| dates.keys().copied()).collect())
     }
 
-    fn source(&self, _: &Symbol, date: Date) -> Result<Option<Arc<dyn Source>>, Error> {
-        Ok(self.by_date.get(&date).map(|path| Arc::new(FileSource::new(path)) as Arc<dyn Source>))
+    fn source(&self, symbol: &Symbol, date: Date) -> Result<Option<Arc<dyn Source>>, Error> {
+        Ok(self.0.get(symbol).and_then(|dates| dates.get(&date)).map(|path| Arc::new(FileSource::new(path)) as Arc<dyn Source>))
     }
 }
 
@@ -289,7 +391,7 @@ fn dates(text: &str) -> Result<Dates, String> {
 }
 
 /// A number of bytes, with or without a unit.
-fn bytes(text: &str) -> Result<u64, String> {
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     const UNITS: [(&str, u64); 7] = [
         ("KiB", 1 << 10),
         ("MiB", 1 << 20),
@@ -337,9 +439,9 @@ mod tests {
         let (root, symbol) = (folder.path(), Symbol::new("SIM").unwrap());
         let touch = |name: &str| fs::write(root.join(name), "").unwrap();
         let found = || {
-            let files = Files::find(Some(root), &symbol).map_err(|failure| failure.to_string());
+            let files = Files::of(Some(root), &symbol).map_err(|failure| failure.to_string());
             files.map(|files| {
-                files.by_date.into_values().map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>()
+                files.into_values().map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>()
             })
         };
         touch("all-20260105.dbn.zst");

@@ -11,16 +11,16 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use railbird_book::{
     Bars, Filter, LevelKind, OPENING_MINUTES, Outcome as Came, OutcomeClass, Scan, Series, SetupVector, StageError,
-    Studied, Study, StudyRules, UserLevel,
+    Studied, Study, StudyRules,
 };
 use railbird_lake::{Lake, LakeOptions};
 use railbird_timeline::{SystemClock, Ts};
 
-use super::input::InstrumentFlags;
+use super::{input::InstrumentFlags, user_levels::LevelFlags};
 use crate::failure::Failure;
 
 /// Largest file of bars, bytes.
-const BARS_BYTES_MAX: u64 = 4 << 30;
+pub(crate) const BARS_BYTES_MAX: u64 = 4 << 30;
 /// What files of bars end with, as `book bars` writes them.
 const BARS_ENDING: &str = ".bars.parquet";
 
@@ -36,9 +36,8 @@ pub(crate) struct Situations {
     /// Length of the opening range, minutes
     #[arg(long, value_name = "MINUTES", default_value_t = OPENING_MINUTES, value_parser = clap::value_parser!(u16).range(1..=1440))]
     opening_range: u16,
-    /// A level of your own, known from the time given, else always; may be repeated
-    #[arg(long, value_name = "NAME=PRICE[@TIME]", value_parser = user_level)]
-    level: Vec<UserLevel>,
+    #[command(flatten)]
+    levels: LevelFlags,
     #[command(flatten)]
     instrument: InstrumentFlags,
 }
@@ -73,18 +72,6 @@ pub(crate) struct Past {
     pub(crate) outcomes: Vec<Came>,
     pub(crate) bars: usize,
     pub(crate) files: usize,
-}
-
-fn user_level(text: &str) -> Result<UserLevel, String> {
-    let expected = || format!("{text:?}: expected NAME=PRICE or NAME=PRICE@TIME");
-    let (name, rest) = text.split_once('=').ok_or_else(expected)?;
-    let (price, from) = rest.split_once('@').map_or((rest, None), |(price, from)| (price, Some(from)));
-    let price: f64 = price.parse().map_err(|_| expected())?;
-    if name.is_empty() || !price.is_finite() || LevelKind::from_name(name).is_some() {
-        return Err(format!("{}; the name must not be that of a kind of level", expected()));
-    }
-    let from = from.map(|from| from.parse::<Ts>().map_err(|error| format!("{text:?}: {error}"))).transpose()?;
-    Ok(UserLevel { name: name.to_owned(), price, from: from.map(|from| from.0) })
 }
 
 fn kind(text: &str) -> Result<LevelKind, String> {
@@ -124,6 +111,7 @@ impl Situations {
         mut each: impl FnMut(&Path, &Bars, Studied) -> Result<(), Failure>,
     ) -> Result<usize, Failure> {
         let known = self.instrument.known()?;
+        let levels = self.levels.read()?;
         let mut studies: BTreeMap<String, Study> = BTreeMap::new();
         let files = self.files()?;
         for path in &files {
@@ -134,7 +122,7 @@ impl Situations {
                 let refused = |error: StageError| Failure::refused(anyhow!("{}: {error}", path.display()));
                 if !studies.contains_key(bars.symbol()) {
                     let instrument = known.of(bars.symbol());
-                    let rules = StudyRules::of(&instrument, self.opening_range, self.level.clone()).map_err(refused)?;
+                    let rules = StudyRules::of(&instrument, self.opening_range, levels.of(bars.symbol())).map_err(refused)?;
                     studies.insert(bars.symbol().to_owned(), Study::new(rules));
                 }
                 let study = studies.get_mut(bars.symbol()).context("the study was put there above")?;
@@ -162,7 +150,7 @@ impl Situations {
     }
 
     /// Files of bars in order of their first bar.
-    fn files(&self) -> Result<Vec<PathBuf>, Failure> {
+    pub(crate) fn files(&self) -> Result<Vec<PathBuf>, Failure> {
         let mut files = BTreeSet::new();
         for path in &self.bars {
             let about = fs::metadata(path).with_context(|| path.display().to_string());
@@ -194,6 +182,24 @@ impl Situations {
     }
 }
 
+/// Name of a table's file beside others: after the file of bars, in a lake after its date, the symbol, and the table.
+pub(crate) fn exported_name(bars: &Path, symbol: Option<&str>, table: &str) -> String {
+    let name = bars.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = name.strip_suffix(".parquet").unwrap_or(&name);
+    let mut stem = stem.strip_suffix(".bars").unwrap_or(stem).to_owned();
+    // In a lake every file of bars has the same name; its folders say what it holds.
+    let folders = bars.iter().filter_map(|part| part.to_str()?.split_once('='));
+    for (_, value) in folders {
+        stem = format!("{value}.{stem}");
+    }
+    // Symbols of one file get a file each; a name must not leave the folder.
+    let plain = |letter: char| if letter.is_alphanumeric() { letter } else { '_' };
+    match symbol {
+        Some(symbol) => format!("{stem}.{}.{table}.parquet", symbol.chars().map(plain).collect::<String>()),
+        None => format!("{stem}.{table}.parquet"),
+    }
+}
+
 fn of_folder(folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Failure> {
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         let path = entry.with_context(|| folder.display().to_string())?.path();
@@ -220,19 +226,4 @@ fn of_lake(folder: &Path, files: &mut BTreeSet<PathBuf>) -> Result<(), Failure> 
 fn read(path: &Path, wanted: &[Series]) -> Result<Vec<Bars>, Failure> {
     let bytes = railbird_store::read_bounded(path, BARS_BYTES_MAX).map_err(Failure::refused)?;
     Bars::read_parquet(bytes.into(), wanted).map_err(|error| Failure::refused(anyhow!("{}: {error}", path.display())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_of_the_user_have_a_name_a_price_and_perhaps_a_time() {
-        let level = user_level("gap=101.25@2025-06-02T14:00:00Z").expect("a level");
-        assert_eq!((level.name.as_str(), level.price), ("gap", 101.25));
-        assert_eq!(level.from.map(|from| Ts(from).to_string()), Some("2025-06-02T14:00:00Z".to_owned()));
-        for wrong in ["gap", "=1", "gap=x", "gap=inf", "prior_high=1", "gap=1@noon"] {
-            assert!(user_level(wrong).is_err(), "{wrong}");
-        }
-    }
 }
