@@ -1,7 +1,8 @@
 //! Times of the stages after the bars: `cargo run --release -p railbird-book --example stages [-- BARS.parquet POINT]`.
 //!
 //! Without a file, made-up days. With one, the features of 500 evenly spread windows of 181 bars, each with the price at its
-//! last bar, rounded to a point, as its level: what `bench/rivals/book_stages.py` times in pandas, and 32 columns more.
+//! last bar, rounded to a point, as its level: what `bench/rivals/book_stages.py` times in pandas, and 32 columns more; then
+//! the episodes at the file's own levels and their vectors, beside `bench/rivals/book_episodes.py`. One JSON document.
 #![expect(clippy::print_stdout, reason = "the figures are what it is run for")]
 #![allow(dead_code, unreachable_pub, reason = "the made-up bars are those of the tests, which use more of them")]
 
@@ -11,8 +12,9 @@ mod support;
 use std::time::Instant;
 
 use railbird_book::{
-    Bars, Episode, Filter, Index, LevelKind, Outcome, OutcomeClass, ProfileFold, Query, RelativeVolume,
-    SHARE_INTERVALS, Scan, Series, SetupVector, Side, Study, Tick, VECTOR_FEATURES, episodes, features, parse_decimal,
+    Bars, Calendar, Episode, EpisodeRules, Filter, Index, LevelFold, LevelKind, OPENING_MINUTES, Outcome, OutcomeClass,
+    ProfileFold, Query, RelativeVolume, SHARE_INTERVALS, Scan, Series, SetupVector, Side, Study, Tick, VECTOR_FEATURES,
+    episodes as find, features, parse_decimal, vectors,
 };
 
 fn main() {
@@ -39,7 +41,7 @@ fn main() {
     let start = Instant::now();
     for _ in 0..20 {
         for (bars, day) in files.iter().zip(&studied) {
-            std::hint::black_box(episodes(bars, &day.levels, &rules.episode).expect("a point above 0"));
+            std::hint::black_box(find(bars, &day.levels, &rules.episode).expect("a point above 0"));
         }
     }
     let seconds = start.elapsed().as_secs_f64() / 20.0;
@@ -102,20 +104,39 @@ fn of_file(path: &str, point: &str) {
     let missing = || vec![f64::NAN; bars.len()];
     let relative = RelativeVolume { bar: missing(), bucket: missing(), session: missing() };
     let tick = Tick::new(bars.symbol(), point).expect("a point above 0");
-    let mut rates: Vec<f64> = Vec::new();
-    for _ in 0..7 {
+    let seconds = best(7, || features(bars, &episodes, &relative, point, tick).expect("every column was read"));
+    let mut fold = LevelFold::new(calendar(), tick, Vec::new());
+    let levels = fold.apply(bars).expect("bars of trades");
+    let rules = EpisodeRules::with_point(point);
+    let finding = best(20, || find(bars, &levels, &rules).expect("a point above 0"));
+    let found = find(bars, &levels, &rules).expect("a point above 0").episodes;
+    let made = features(bars, &found, &relative, point, tick).expect("every column was read");
+    let gathering = best(20, || vectors(&made).expect("every component is a feature"));
+    let document = serde_json::json!({
+        "columns": columns(),
+        "rows_per_second": (ROWS * EPISODES) as f64 / seconds,
+        "bars_per_second": bars.len() as f64 / finding,
+        "episodes": found.len(),
+        "episodes_per_second": found.len() as f64 / finding,
+        "vectors_per_second": found.len() as f64 / gathering,
+    });
+    println!("{document}");
+}
+
+/// Seconds of the fastest of so many runs.
+fn best<T>(runs: usize, mut run: impl FnMut() -> T) -> f64 {
+    let mut seconds = f64::INFINITY;
+    for _ in 0..runs {
         let start = Instant::now();
-        let made = features(bars, &episodes, &relative, point, tick).expect("every column was read");
-        rates.push(std::hint::black_box(made).rows() as f64 / start.elapsed().as_secs_f64());
+        std::hint::black_box(run());
+        seconds = seconds.min(start.elapsed().as_secs_f64());
     }
-    rates.sort_by(f64::total_cmp);
-    println!(
-        "features       {:>12.0} rows/s median, {:.0} best ({} rows of {} columns)",
-        rates[3],
-        rates[6],
-        ROWS * EPISODES,
-        columns()
-    );
+    seconds
+}
+
+/// The sessions of simulated symbols.
+fn calendar() -> Calendar {
+    Calendar::of(&support::instrument(), OPENING_MINUTES).expect("simulated symbols are built in")
 }
 
 fn columns() -> usize {
