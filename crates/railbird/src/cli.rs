@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Optimisers beside what was published of them
     Optimize(crate::cmd::optimize::Optimize),
+    /// Query the lake with SQL: its data sets are tables
+    Sql(crate::cmd::sql::Sql),
     /// Forecasts kept on disk: what is held, verify, shrink, clear
     Cache(crate::cmd::cache::Cache),
     /// Measure a field: figure, target, pass or fail
@@ -165,6 +167,7 @@ impl Command {
             | Self::Cache(_)
             | Self::Market(_)
             | Self::Optimize(_)
+            | Self::Sql(_)
             | Self::Completions { .. } => None,
         }
     }

@@ -67,6 +67,7 @@ fn run(cli: Cli, output: Output) -> Result<Outcome, Failure> {
         Command::Serve(_) => cmd::serve::run(&context),
         Command::Demo(demo) => cmd::demo::run(&context, &demo),
         Command::Optimize(optimize) => cmd::optimize::run(&context, &optimize),
+        Command::Sql(sql) => cmd::sql::run(&context, &sql),
         Command::Cache(cache) => cmd::cache::run(&context, &cache),
         Command::Bench(bench) => cmd::bench::run(&context, &bench),
         Command::Config(_) => cmd::config::run(&context),

@@ -11,6 +11,7 @@ pub(crate) mod lake;
 pub(crate) mod market;
 pub(crate) mod optimize;
 pub(crate) mod serve;
+pub(crate) mod sql;
 
 use crate::{output::Output, settings::Settings};
 

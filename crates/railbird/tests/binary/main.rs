@@ -11,4 +11,5 @@ mod market;
 mod readme;
 mod refusals;
 mod signals;
+mod sql;
 mod whole_or_absent;
