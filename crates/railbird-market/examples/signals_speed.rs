@@ -1,14 +1,21 @@
-//! Times back-tests of signals: 8 columns of bars in memory, signals of a given density, statistics of each column.
+//! Times back-tests of signals: columns of bars in memory, signals of a given density; trades and statistics of each column.
 //!
 //! Arguments: a folder with `open`, `close` (f64) and `entries`, `exits` (one byte a bar), little endian, column after column;
-//! the number of bars; the number of columns; the fee. Prints `statistic` lines a column, then the least of the times.
+//! the number of bars; the number of columns; the fee. Prints a line `statistic` a column, and for each kind of run a line
+//! `time` with the least and the median of its seconds, the processors' seconds, trades, and trades that a stop ended.
+//!
+//! In the time: from prices and packed signals in memory to the statistics of all columns, and to their trades where the
+//! kind's name has them. `trades` writes them where those of the run before were, `trades_anew` into new memory.
 #![expect(clippy::print_stdout, reason = "an example speaks on standard output")]
 
 use std::{error::Error, fs, path::Path, time::Instant};
 
-use railbird_market::signals::{Bits, Column, Prices, Rules, Signals, Statistics, skip};
+use railbird_market::signals::{Bits, Column, Prices, Rules, Signals, Statistics, Stops, Trade, skip};
 use railbird_timeline::Ts;
 use rayon::prelude::*;
+
+/// Runs of a kind.
+const RUNS: usize = 15;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -20,6 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(bytes.as_chunks::<8>().0.iter().map(|eight| f64::from_le_bytes(*eight)).collect())
     };
     let (open, close) = (prices("open")?, prices("close")?);
+    let pairs = || open.iter().zip(&close);
+    let high: Vec<f64> = pairs().map(|(open, close)| open.max(*close)).collect();
+    let low: Vec<f64> = pairs().map(|(open, close)| open.min(*close)).collect();
     let (entries, exits) = (fs::read(folder.join("entries"))?, fs::read(folder.join("exits"))?);
     let time: Vec<Ts> = (0..bars as i64).map(|minute| Ts(minute * 60_000_000_000)).collect();
     let part = |column: usize| column * bars..(column + 1) * bars;
@@ -31,45 +41,72 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         (0..columns).into_par_iter().map(column).collect()
     };
-    let rules = Rules { fee: fee.parse()?, cash: 100.0, ..Rules::default() };
-    let run = |signals: &[Signals]| -> Vec<Statistics> {
-        let statistics = |(at, signals): (usize, &Signals)| {
-            let (open, close) = (&open[part(at)], &close[part(at)]);
-            let prices = Prices { time: &time, open, high: close, low: close, close };
-            skip(&Column { prices, signals }, &rules, 525_600.0, None)
-        };
-        signals.par_iter().enumerate().map(statistics).collect()
-    };
     let signals = pack();
-    let statistics = run(&signals);
-    let least = |work: &mut dyn FnMut()| {
-        let mut times: Vec<f64> = (0..15)
-            .map(|_| {
-                let begin = Instant::now();
-                work();
-                begin.elapsed().as_secs_f64()
-            })
-            .collect();
-        times.sort_by(f64::total_cmp);
-        (times[0], times[7])
+    let column = |at: usize| {
+        let [open, high, low, close] = [&open, &high, &low, &close].map(|prices| &prices[part(at)]);
+        Column { prices: Prices { time: &time, open, high, low, close }, signals: &signals[at] }
     };
-    let packing = least(&mut || drop(std::hint::black_box(pack())));
-    let running = least(&mut || drop(std::hint::black_box(run(&signals))));
+    let statistics = |rules: &Rules| -> Vec<Statistics> {
+        (0..columns).into_par_iter().map(|at| skip(&column(at), rules, 525_600.0, None)).collect()
+    };
+    let traded = |rules: &Rules, logs: &mut [Vec<Trade>]| -> Vec<Statistics> {
+        let one = |(at, log): (usize, &mut Vec<Trade>)| {
+            log.clear();
+            skip(&column(at), rules, 525_600.0, Some(log))
+        };
+        logs.par_iter_mut().enumerate().map(one).collect()
+    };
+    let none = || vec![Vec::new(); columns];
+    let rules = Rules { fee: fee.parse()?, cash: 100.0, ..Rules::default() };
+    let stops = |stops: Stops| Rules { stops, ..rules.clone() };
+    let loss = stops(Stops { loss: Some(0.01), ..Stops::default() });
+    let both = stops(Stops { loss: Some(0.01), profit: Some(0.02), trailing: None });
+    let all = stops(Stops { loss: Some(0.01), profit: Some(0.02), trailing: Some(0.01) });
+
+    let plain = statistics(&rules);
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
-    assert_eq!(one.install(|| run(&signals)), statistics, "one thread and many give the same");
-    for column in &statistics {
-        println!(
-            "statistic {:e} {:e} {} {} {:e}",
-            column.total,
-            column.drawdown_max,
-            column.counts.trades,
-            column.counts.wins,
-            column.sharpe.unwrap_or(f64::NAN)
-        );
+    assert_eq!(one.install(|| statistics(&rules)), plain, "one thread and many give the same");
+    assert_eq!(traded(&rules, &mut none()), plain, "a trade log changes nothing");
+    for column in &plain {
+        let (counts, sharpe) = (column.counts, column.sharpe.unwrap_or(f64::NAN));
+        let (total, drawdown) = (column.total, column.drawdown_max);
+        println!("statistic {total:e} {drawdown:e} {} {} {sharpe:e}", counts.trades, counts.wins);
     }
-    let rate = |seconds: f64| (bars * columns) as f64 / seconds / 1e9;
-    println!("pack_s {:.6} {:.6}", packing.0, packing.1);
-    println!("run_s {:.6} {:.6}", running.0, running.1);
-    println!("giga_bars_a_second {:.3} {:.3}", rate(running.0), rate(running.1));
+    report("pack", &mut || {
+        std::hint::black_box(pack());
+        vec![]
+    });
+    let mut logs = none();
+    report("trades", &mut || traded(&rules, &mut logs));
+    report("trades_anew", &mut || traded(&rules, &mut none()));
+    report("statistics", &mut || statistics(&rules));
+    for (name, rules) in [("stop_loss", &loss), ("stop_loss+take_profit", &both), ("with+trailing", &all)] {
+        report(name, &mut || traded(rules, &mut logs));
+    }
     Ok(())
+}
+
+/// Runs and prints times.
+fn report(name: &str, work: &mut dyn FnMut() -> Vec<Statistics>) {
+    let found = work();
+    let before = processors_s();
+    let mut times: Vec<f64> = (0..RUNS)
+        .map(|_| {
+            let begin = Instant::now();
+            std::hint::black_box(work());
+            begin.elapsed().as_secs_f64()
+        })
+        .collect();
+    let processors = (processors_s() - before) / RUNS as f64;
+    times.sort_by(f64::total_cmp);
+    let sum = |count: fn(&Statistics) -> u64| found.iter().map(count).sum::<u64>();
+    let (trades, stopped) = (sum(|one| one.counts.trades), sum(|one| one.counts.stopped + one.counts.reached));
+    println!("time {name} {:.6} {:.6} {processors:.6} {trades} {stopped}", times[0], times[RUNS / 2]);
+}
+
+/// What all threads have spent on processors, seconds; 0 where the system does not tell.
+fn processors_s() -> f64 {
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let spent = threads.filter_map(|thread| fs::read_to_string(thread.path().join("schedstat")).ok());
+    spent.filter_map(|text| text.split(' ').next()?.parse::<f64>().ok()).sum::<f64>() / 1e9
 }

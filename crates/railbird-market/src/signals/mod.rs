@@ -18,6 +18,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod walk;
+mod whole;
 
 pub use audit::{Audit, Difference, audit, compare_rows};
 pub use bits::Bits;

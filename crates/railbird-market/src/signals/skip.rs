@@ -11,8 +11,9 @@ use serde::Serialize;
 
 use super::{
     position::{Account, Position},
-    rules::{Reason, Rules, Side, Size, Trade},
+    rules::{Reason, Rules, Side, Trade},
     walk::{Column, Prices, Signals, borrowed},
+    whole::{is_whole, whole},
 };
 
 /// What happened how often.
@@ -44,12 +45,11 @@ impl Counts {
     pub(crate) fn note(&mut self, trade: &Trade) {
         self.trades += 1;
         self.costs += trade.costs;
-        if trade.gain > 0.0 {
-            self.wins += 1;
-            self.gained += trade.gain;
-        } else {
-            self.lost -= trade.gain;
-        }
+        // Nobody can foretell which trades win: no branch.
+        let won = trade.gain > 0.0;
+        self.wins += u64::from(won);
+        self.gained += if won { trade.gain } else { 0.0 };
+        self.lost -= if won { 0.0 } else { trade.gain };
         self.stopped += u64::from(matches!(trade.reason, Reason::StopLoss | Reason::TrailingStop));
         self.reached += u64::from(trade.reason == Reason::TakeProfit);
     }
@@ -81,16 +81,16 @@ pub struct Statistics {
 }
 
 /// Figures so far.
-struct Tally {
+pub(super) struct Tally {
     /// Equity at the close before.
-    equity: f64,
-    high: f64,
-    drawdown_max: f64,
-    sum: f64,
-    squares: f64,
-    downside: f64,
-    exposure: f64,
-    traded: f64,
+    pub(super) equity: f64,
+    pub(super) high: f64,
+    pub(super) drawdown_max: f64,
+    pub(super) sum: f64,
+    pub(super) squares: f64,
+    pub(super) downside: f64,
+    pub(super) exposure: f64,
+    pub(super) traded: f64,
 }
 
 /// Steps from event to event; trades go into `log`, where one is given.
@@ -99,9 +99,18 @@ pub fn skip(column: &Column<'_>, rules: &Rules, periods_a_year: f64, mut log: Op
     let bars = prices.time.len();
     let mut counts = Counts { conflicts: signals.conflicts(), ..Counts::default() };
     let mut tally = Tally::new(rules.cash);
-    if log.is_none() && is_plain(signals, rules) {
-        plain(column, rules, &mut tally, &mut counts);
-        return tally.finish(bars, periods_a_year, rules.cash, counts);
+    if is_whole(column, rules) {
+        let noted = log.as_ref().map_or(0, |log| log.len());
+        let done = match log.as_deref_mut() {
+            Some(log) => whole(column, rules, |trade| log.push(trade)),
+            None => whole(column, rules, |_| ()),
+        };
+        if let Some((tally, counts)) = done {
+            return tally.finish(bars, periods_a_year, rules.cash, counts);
+        }
+        if let Some(log) = log.as_deref_mut() {
+            log.truncate(noted);
+        }
     }
     let mut cash = rules.cash;
     let mut flat_from = 0;
@@ -146,101 +155,6 @@ pub fn skip(column: &Column<'_>, rules: &Rules, periods_a_year: f64, mut log: Op
         }
     }
     tally.finish(bars, periods_a_year, rules.cash, counts)
-}
-
-/// Whether every trade is the whole account in a long, from one signal to another.
-fn is_plain(signals: &Signals, rules: &Rules) -> bool {
-    let Size::Equity(share) = rules.size else { return false };
-    let whole = share.min(rules.gross_max) == 1.0 && rules.lot == 0.0;
-    let interest = rules.borrow > 0.0 && rules.gross_max > 1.0;
-    let no_short = (0..signals.short_entry.len().div_ceil(64)).all(|at| signals.short_entry.word(at) == 0);
-    whole && no_short && !interest && signals.weight.is_empty() && !rules.stops.any() && rules.bars_max == 0
-}
-
-/// Trades of which [`is_plain`] holds. What a trade returns does not depend on what came before it, so that all but one
-/// multiplication a trade may overlap with the next trades'.
-fn plain(column: &Column<'_>, rules: &Rules, tally: &mut Tally, counts: &mut Counts) {
-    let Column { prices: Prices { open, close, .. }, signals } = *column;
-    let bars = open.len();
-    let bought = (1.0 + rules.slippage) * (1.0 + rules.fee);
-    let (slipped, fee) = (1.0 - rules.slippage, rules.fee);
-    let mut entries = Ones::from(|at| signals.entries(at).0, bars);
-    let mut exits = Ones::from(|at| signals.exits(at, Side::Long).1, bars);
-    let mut from = 0;
-    while let Some(entry) = entries.next_from(from).filter(|signal| signal + 1 < bars) {
-        let at = entry + 1;
-        // Without an exit in time it is sold at the last close.
-        let exit = exits.next_from(at).map(|signal| signal + 1).filter(|bar| *bar < bars);
-        let (last, price) = exit.map_or((bars - 1, close[bars - 1]), |bar| (bar, open[bar]));
-        let paid = open[at] * bought;
-        let (sold, a_paid) = (price * slipped, 1.0 / paid);
-        let cash = tally.equity;
-        let units = cash * a_paid;
-        let held = &close[at..last.max(at)];
-        tally.traded += 1.0 / (1.0 + fee);
-        match held.last() {
-            Some(before) => {
-                tally.held(held, a_paid, units);
-                let leaving = sold / before;
-                tally.traded += leaving;
-                tally.gain(leaving * (1.0 - fee) - 1.0);
-            }
-            // Bought and sold in the last bar.
-            None => {
-                tally.traded += sold * a_paid;
-                tally.gain(sold * (1.0 - fee) * a_paid - 1.0);
-            }
-        }
-        let gain = units * (sold * (1.0 - fee) - paid);
-        tally.worth(cash + gain);
-        counts.trades += 1;
-        counts.costs += units * fee * (open[at] * (1.0 + rules.slippage) + sold);
-        let won = gain > 0.0;
-        counts.wins += u64::from(won);
-        counts.gained += if won { gain } else { 0.0 };
-        counts.lost -= if won { 0.0 } else { gain };
-        from = last;
-    }
-}
-
-/// Bits that are set, looked for in ascending order.
-struct Ones<F> {
-    word_at: F,
-    word: u64,
-    at: usize,
-    words: usize,
-}
-
-impl<F: Fn(usize) -> u64> Ones<F> {
-    fn from(word_at: F, bits: usize) -> Self {
-        let words = bits.div_ceil(64);
-        Self { word: if words > 0 { word_at(0) } else { 0 }, word_at, at: 0, words }
-    }
-
-    /// The first bit at `from` or behind it; `from` never descends.
-    #[inline]
-    fn next_from(&mut self, from: usize) -> Option<usize> {
-        let at = from / 64;
-        if at != self.at {
-            if at >= self.words {
-                return None;
-            }
-            (self.at, self.word) = (at, (self.word_at)(at));
-        }
-        let mut left = self.word & (u64::MAX << (from % 64));
-        while left == 0 {
-            self.at += 1;
-            if self.at >= self.words {
-                // The last word stays, for the next call.
-                self.at = self.words - 1;
-                self.word = (self.word_at)(self.at);
-                return None;
-            }
-            self.word = (self.word_at)(self.at);
-            left = self.word;
-        }
-        Some(self.at * 64 + left.trailing_zeros() as usize)
-    }
 }
 
 /// The next bar from `from` on with an entry, and its side.
@@ -374,49 +288,6 @@ impl Tally {
         self.equity = equity;
     }
 
-    /// A return of one bar.
-    #[inline]
-    fn gain(&mut self, gain: f64) {
-        let loss = gain.min(0.0);
-        self.sum += gain;
-        self.squares += gain * gain;
-        self.downside += loss * loss;
-    }
-
-    /// What the account is worth; its return was counted.
-    #[inline]
-    fn worth(&mut self, equity: f64) {
-        if equity > self.high {
-            self.high = equity;
-        } else if equity < self.high * (1.0 - self.drawdown_max) {
-            self.drawdown_max = 1.0 - equity / self.high;
-        }
-        self.equity = equity;
-    }
-
-    /// Closes at which the whole account is `units` of a long, bought for 1 / `a_paid` each.
-    #[inline]
-    fn held(&mut self, closes: &[f64], a_paid: f64, units: f64) {
-        let [first, rest @ ..] = closes else { return };
-        if closes.len() > LONG {
-            return self.closes(0.0, units, closes);
-        }
-        self.exposure += closes.len() as f64;
-        self.gain(first * a_paid - 1.0);
-        let (mut before, mut least, mut most) = (*first, *first, *first);
-        for &close in rest {
-            self.gain(close / before - 1.0);
-            least = if close < least { close } else { least };
-            most = if close > most { close } else { most };
-            before = close;
-        }
-        let high = if most * units > self.high { most * units } else { self.high };
-        if least * units < high * (1.0 - self.drawdown_max) {
-            closes.iter().for_each(|close| self.worth(close * units));
-        }
-        self.high = high;
-    }
-
     /// Closes at which the whole account is `units` of a long. Not inlined, or its sums are kept in memory.
     #[inline(never)]
     fn closes(&mut self, cash: f64, units: f64, closes: &[f64]) {
@@ -485,9 +356,6 @@ impl Tally {
         }
     }
 }
-
-/// Bars of a position above which they are summed eight at a time.
-const LONG: usize = 24;
 
 /// Bars that are summed at a time.
 const EIGHT: usize = 8;
