@@ -6,6 +6,7 @@ use std::{
     collections::HashMap,
     env, fs,
     io::{BufRead, BufReader},
+    os::unix::fs::FileExt as _,
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -217,6 +218,40 @@ fn any_damage_is_found_before_it_is_mapped_or_costs_only_the_values_that_it_hit(
     }
     println!("{trials} damaged files: {outcomes:?}");
     assert!(outcomes["set aside"] > 20 && outcomes["went on"] > 20, "{outcomes:?}");
+}
+
+#[test]
+fn what_only_we_wrote_is_not_read_again_at_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data.mdb");
+    {
+        let (store, _) = open(folder.path());
+        for batch in 0..100 {
+            store.put_many(&entries(batch * 200..batch * 200 + 200)).unwrap();
+        }
+    }
+    assert!(fs::metadata(&path).unwrap().len() > 2 << 20, "large enough to tell");
+    let read_by_opening = || {
+        let read = || -> u64 {
+            let told = fs::read_to_string("/proc/self/io").unwrap();
+            told.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+        };
+        let before = read();
+        let (store, aside) = open(folder.path());
+        let bytes = read() - before;
+        assert_eq!((aside, found(&store, 0..20_000)), (None, 20_000));
+        bytes
+    };
+    // Other tests of this process read as well, but not for long.
+    let least = (0..20).map(|_| read_by_opening()).min().unwrap();
+    assert!(least < 64 << 10, "{least} bytes read");
+    // A byte that another program writes, even the same, has all of it looked at once.
+    let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, 1 << 20).unwrap();
+    file.write_all_at(&byte, 1 << 20).unwrap();
+    drop(file);
+    assert!(read_by_opening() > 2 << 20);
 }
 
 #[test]

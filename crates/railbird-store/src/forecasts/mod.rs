@@ -8,6 +8,7 @@
 //! LMDB maps it, a value that is damaged is not given out, and neither keeps anyone from going on.
 
 mod check;
+mod seal;
 
 use std::{
     fs::{self, File},
@@ -52,6 +53,8 @@ type Key = [u8; 32];
 pub struct ForecastStore {
     env: Env<WithoutTls>,
     entries: Database<'static, Bytes, Bytes>,
+    /// The file once more, for its seal.
+    file: File,
     folder: PathBuf,
     bytes_max: u64,
     touched: Mutex<Vec<Key>>,
@@ -126,8 +129,8 @@ struct Tally {
 impl ForecastStore {
     /// Opens the store in `folder`, and makes it if it is not there. `bytes_max`: most bytes of values and keys, at least 1 MiB.
     ///
-    /// If no other process uses the folder, the file is walked first, which reads all of it; one that is damaged or no such store
-    /// is set aside, over one set aside before, and said.
+    /// If no other process uses the folder and the file is not as this program last left it, it is walked first, which reads all of it;
+    /// one that is damaged or no such store is set aside, over one set aside before, and said. Else two pages are read.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Locked`], [`Error::Forecasts`]. One can go on without a store.
@@ -137,7 +140,8 @@ impl ForecastStore {
         let _gate = FileLock::acquire(&folder.join("gate.lock"), PATIENCE)?;
         let users = open_users(folder)?;
         let mut set_aside = None;
-        if lock(&users, folder, FlockOperation::NonBlockingLockExclusive)? {
+        let mut looked = lock(&users, folder, FlockOperation::NonBlockingLockExclusive)?;
+        if looked {
             // Nobody else has it mapped: what is left of readers that were killed can go, and the file can be looked at in peace.
             remove_if_there(&folder.join("lock.mdb"))?;
             let path = folder.join("data.mdb");
@@ -158,12 +162,20 @@ impl ForecastStore {
                 set_aside = Some(put_aside(&folder.join("data.mdb"), reason)?);
                 remove_if_there(&folder.join("lock.mdb"))?;
                 lock(&users, folder, FlockOperation::LockShared)?;
+                looked = true;
                 open_env(folder, bytes_max)?.ok_or_else(|| forecasts(folder)("cannot be made anew"))?
             }
         };
+        let path = folder.join("data.mdb");
+        let file = File::options().read(true).write(true).open(&path).map_err(Error::io(path, "open"))?;
+        if looked {
+            // Found sound or just made, and nobody else has come in since.
+            seal::seal(&file);
+        }
         let store = Self {
             env,
             entries,
+            file,
             folder: folder.to_path_buf(),
             bytes_max,
             touched: Mutex::default(),
@@ -357,10 +369,16 @@ impl ForecastStore {
     fn write(&self, change: impl Fn(&Self, &mut RwTxn<'_>, &mut Tally) -> heed::Result<()>) -> Result<(), Error> {
         let attempt = |change: &dyn Fn(&Self, &mut RwTxn<'_>, &mut Tally) -> heed::Result<()>| {
             let mut txn = self.env.write_txn()?;
+            // Looked at while nobody else may write: what another program did to the file is not sealed over.
+            let sealed = seal::is_sealed(&self.file);
             let mut tally = self.tally(&txn)?;
             change(self, &mut txn, &mut tally)?;
             self.entries.put(&mut txn, TALLY, &tally.to_bytes())?;
-            txn.commit()
+            txn.commit()?;
+            if sealed {
+                seal::seal(&self.file);
+            }
+            Ok(())
         };
         let mut result = attempt(&change);
         if matches!(result, Err(heed::Error::Mdb(MdbError::MapFull))) {
@@ -457,6 +475,7 @@ fn sound(path: &Path) -> Result<Result<(), String>, Error> {
     match File::open(path) {
         // Empty: its maker was killed before the first byte, and LMDB begins anew.
         Ok(file) if file.metadata().is_ok_and(|about| about.len() == 0) => Ok(Ok(())),
+        Ok(file) if seal::is_sealed(&file) => Ok(Ok(())),
         Ok(file) => Ok(check::check(&file)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Ok(())),
         Err(error) => Err(Error::io(path, "open")(error)),
