@@ -6,8 +6,9 @@ use common::{daily, series, symbol};
 use railbird_backtest::Scheme;
 use railbird_market::{
     Costs, FillMode, Forecasts, Optimizer, Schedule, SymbolWalk, WalkInput, WalkRules,
-    data::{Bars, Calendar, LoadOptions},
+    data::{Bars, Calendar, File, LoadOptions, load},
     fold_rows,
+    simulate::{SimulateOptions, simulate},
     strategy::{STRATEGIES, Strategy, strategy},
     to_parquet, walk,
 };
@@ -94,6 +95,43 @@ fn the_past_is_not_changed_by_what_comes_later() {
         }
     }
     assert!(cuts > 100, "{cuts}");
+}
+
+/// Every stretch of a made-up series that breaks, walked by itself.
+fn stretches(name: &str, csv: &str, model: &dyn Forecaster, rules: &WalkRules) -> Vec<(String, SymbolWalk)> {
+    let file = File { name: format!("{name}.csv"), bytes: csv.as_bytes().to_vec() };
+    let series = load(name, &[file], None, &LoadOptions::default()).expect("read");
+    let long = series.segments.iter().filter(|segment| segment.rows.len() > 80);
+    long.map(|segment| (segment.from.to_string(), walked(name, &series.segment_bars(segment), model, rules, None)))
+        .collect()
+}
+
+#[test]
+fn stretches_of_a_broken_series_are_not_changed_by_what_comes_later() {
+    let model = builtin("theta").expect("known");
+    let schedule = Schedule::Continuous { scheme: Scheme::Rolling { rows: 6 }, purge: 0 };
+    let rules = WalkRules { schedule, ..WalkRules::new(Costs::STOCKS) };
+    let mut broken = 0;
+    for symbol in simulate(&SimulateOptions { seed: 5, bars: 260 }) {
+        let (Some(at), true) = (symbol.truth.split_at.or(symbol.truth.hole_at), symbol.truth.jumps.is_empty()) else {
+            continue;
+        };
+        let csv = String::from_utf8(symbol.bytes).expect("UTF-8");
+        let name = symbol.truth.symbol;
+        let whole = stretches(name, &csv, &*model, &rules);
+        let lines: Vec<&str> = csv.lines().collect();
+        assert_eq!(whole.len(), 2 - usize::from(at <= 80), "{name} {at}");
+        broken += 1;
+        // Before the break, at it, behind it, and far behind it.
+        for count in [at - 10, at, at + 5, at + 85, 259] {
+            let cut = stretches(name, &lines[..=count].join("\n"), &*model, &rules);
+            for (from, cut) in &cut {
+                let (_, whole) = whole.iter().find(|(other, _)| other == from).expect("a stretch keeps its beginning");
+                assert_prefix(cut, whole, &format!("{name} from {from} cut at {count}"));
+            }
+        }
+    }
+    assert_eq!(broken, 2, "a split and a hole");
 }
 
 #[test]

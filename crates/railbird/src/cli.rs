@@ -65,12 +65,62 @@ pub(crate) enum Command {
     /// Measure a field: figure, target, pass or fail
     Bench(crate::cmd::bench::Bench),
     /// Print every setting, its value and where it came from
-    Config(ServeFlags),
+    Config(ConfigFlags),
     /// Print a completion script
     Completions {
         /// Shell
         shell: Shell,
     },
+}
+
+/// Flags whose effect `railbird config` shows.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ConfigFlags {
+    #[command(flatten)]
+    serve: ServeFlags,
+    #[command(flatten)]
+    market: MarketFlags,
+}
+
+/// Flags of the market's verbs that are settings too.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct MarketFlags {
+    /// Forecaster of a walk
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Strategies of a walk
+    #[arg(long, value_name = "NAMES")]
+    strategies: Option<String>,
+    /// Simulations of a walk
+    #[arg(long, value_name = "N")]
+    sims: Option<String>,
+    /// Bars of one simulation
+    #[arg(long, value_name = "N")]
+    horizon: Option<String>,
+    /// Who searches for levels
+    #[arg(long, value_name = "NAME")]
+    optimizer: Option<String>,
+    /// Points that a search may compare
+    #[arg(long, value_name = "N")]
+    evaluations: Option<String>,
+    /// Let no other search take over
+    #[arg(long)]
+    no_fallback: bool,
+    /// What is believed of the order of prices within a bar
+    #[arg(long, value_name = "NAME")]
+    fills: Option<String>,
+    /// What is taken of a series that breaks
+    #[arg(long, value_name = "NAME")]
+    breaks: Option<String>,
+    /// Splits and dividends applied
+    #[arg(long, value_name = "NAME")]
+    adjust: Option<String>,
+    /// Seed of all that is random
+    #[arg(long, value_name = "N")]
+    seed: Option<String>,
+    /// Most bytes of forecasts on disk
+    #[arg(long, value_name = "BYTES")]
+    cache_bytes_max: Option<String>,
 }
 
 /// Flags of every command that serves.
@@ -152,6 +202,20 @@ impl Cli {
             set("session_cache_bytes", serve.session_cache_bytes.map(number));
             set("frame_cache_bytes", serve.frame_cache_bytes.map(number));
         }
+        if let Command::Config(ConfigFlags { market, .. }) = &self.command {
+            set("model", market.model.clone());
+            set("strategies", market.strategies.clone());
+            set("sims", market.sims.clone());
+            set("horizon", market.horizon.clone());
+            set("optimizer", market.optimizer.clone());
+            set("evaluations", market.evaluations.clone());
+            set("no_fallback", market.no_fallback.then(|| "true".to_owned()));
+            set("fills", market.fills.clone());
+            set("breaks", market.breaks.clone());
+            set("adjust", market.adjust.clone());
+            set("seed", market.seed.clone());
+            set("cache_bytes_max", market.cache_bytes_max.clone());
+        }
         flags
     }
 }
@@ -159,7 +223,8 @@ impl Cli {
 impl Command {
     fn serve_flags(&self) -> Option<&ServeFlags> {
         match self {
-            Self::Config(flags) | Self::Serve(flags) => Some(flags),
+            Self::Config(flags) => Some(&flags.serve),
+            Self::Serve(flags) => Some(flags),
             Self::Demo(demo) => Some(&demo.serve),
             Self::F1(f1) => f1.command.serve_flags(),
             Self::Bench(_)

@@ -36,6 +36,33 @@ pub(crate) fn with_variables(command: clap::Command) -> clap::Command {
     names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_variables))
 }
 
+/// The same command, flags of which have these values where neither they nor a variable are given.
+pub(crate) fn with_defaults(command: clap::Command, defaults: &[(&'static str, String)]) -> clap::Command {
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let command = command.mut_args(|argument| {
+        let long = argument.get_long().map(|long| format!("--{long}"));
+        match defaults.iter().find(|(flag, _)| long.as_deref() == Some(*flag)) {
+            Some((_, value)) => argument.default_value(value.clone()),
+            None => argument,
+        }
+    });
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, |sub| with_defaults(sub, defaults)))
+}
+
+/// The configuration file that a command line names, before anything else of it is understood.
+pub(crate) fn named_configuration(arguments: &[OsString]) -> Option<PathBuf> {
+    let mut arguments = arguments.iter().skip(1).take_while(|argument| *argument != "--");
+    while let Some(argument) = arguments.next() {
+        if argument == "--config" {
+            return arguments.next().map(PathBuf::from);
+        }
+        if let Some(path) = argument.to_str().and_then(|argument| argument.strip_prefix("--config=")) {
+            return Some(PathBuf::from(path));
+        }
+    }
+    None
+}
+
 /// Whether colours are unwanted.
 pub(crate) fn no_color() -> bool {
     variable("NO_COLOR").is_some_and(|value| !value.is_empty())

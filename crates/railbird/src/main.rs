@@ -8,6 +8,7 @@ mod cmd;
 mod environment;
 mod failure;
 mod forecaster_host;
+mod interrupt;
 mod logs;
 mod memory;
 mod output;
@@ -31,7 +32,12 @@ fn main() -> ExitCode {
     // Known before parsing, so that a wrong command line is told in the form that was asked for.
     let json = arguments.iter().skip(1).take_while(|argument| *argument != "--").any(|argument| argument == "--json");
     let output = Output { json, quiet: false };
-    let command = Cli::command().mut_subcommand("market", environment::with_variables);
+    let file = environment::configuration_file(environment::named_configuration(&arguments).as_deref());
+    // What is wrong with the file is told when the settings are resolved; help needs none of it.
+    let defaults = settings::market_defaults(file.as_ref()).unwrap_or_default();
+    let command = Cli::command().mut_subcommand("market", |market| {
+        environment::with_defaults(environment::with_variables(market), &defaults)
+    });
     let parsed = command.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,

@@ -35,6 +35,8 @@ pub(crate) enum Form {
     Text,
     /// One of two words.
     LogFormat,
+    /// One of some words.
+    Word(&'static [&'static str]),
     /// Whole number, not negative.
     Number,
     /// `true` or `false`.
@@ -183,6 +185,121 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
 ];
 
+/// Settings of the verbs of `railbird market`, which have a flag of the same name. What a file says is the flag's default there.
+pub(crate) const MARKET_SETTINGS: &[Setting] = &[
+    market("model", "--model", "RAILBIRD_MODEL", Form::Text, "theta", "forecaster of a walk"),
+    market(
+        "strategies",
+        "--strategies",
+        "RAILBIRD_STRATEGIES",
+        Form::Text,
+        "maxdiff",
+        "strategies of a walk; all is the ten",
+    ),
+    market(
+        "sims",
+        "--sims",
+        "RAILBIRD_SIMS",
+        Form::Number,
+        "70",
+        "simulations of a walk: the newest so many bars are scored",
+    ),
+    market(
+        "horizon",
+        "--horizon",
+        "RAILBIRD_HORIZON",
+        Form::Number,
+        "7",
+        "bars of one simulation, the scored one included",
+    ),
+    market(
+        "optimizer",
+        "--optimizer",
+        "RAILBIRD_OPTIMIZER",
+        Form::Word(&["exact", "direct", "direct-l", "de"]),
+        "exact",
+        "who searches for levels: exact, direct, direct-l or de",
+    ),
+    market(
+        "evaluations",
+        "--evaluations",
+        "RAILBIRD_EVALUATIONS",
+        Form::Number,
+        "500",
+        "points that direct, direct-l and de may compare, each policy",
+    ),
+    market(
+        "no_fallback",
+        "--no-fallback",
+        "RAILBIRD_NO_FALLBACK",
+        Form::Switch,
+        "false",
+        "fail instead of letting differential evolution take over",
+    ),
+    market(
+        "fills",
+        "--fills",
+        "RAILBIRD_FILLS",
+        Form::Word(&["pessimistic", "optimistic", "random", "finer"]),
+        "pessimistic",
+        "what is believed of the order of prices within a bar",
+    ),
+    market(
+        "breaks",
+        "--breaks",
+        "RAILBIRD_BREAKS",
+        Form::Word(&["newest", "refuse", "every"]),
+        "newest",
+        "what is taken of a series that breaks: newest, refuse or every",
+    ),
+    market(
+        "adjust",
+        "--adjust",
+        "RAILBIRD_ADJUST",
+        Form::Word(&["none", "splits", "all"]),
+        "none",
+        "splits and dividends applied to bars: none, splits or all",
+    ),
+    market("seed", "--seed", "RAILBIRD_SEED", Form::Number, "0", "seed of all that is random in the market's verbs"),
+    market(
+        "cache_bytes_max",
+        "--cache-bytes-max",
+        "RAILBIRD_CACHE_BYTES_MAX",
+        Form::Number,
+        "4294967296",
+        "most bytes of forecasts that are kept on disk",
+    ),
+];
+
+const fn market(
+    key: &'static str,
+    flag: &'static str,
+    variable: &'static str,
+    form: Form,
+    default: &'static str,
+    meaning: &'static str,
+) -> Setting {
+    Setting { key, flag, variable, form, default, meaning }
+}
+
+/// Every setting, the market's last.
+fn all() -> impl Iterator<Item = &'static Setting> {
+    SETTINGS.iter().chain(MARKET_SETTINGS)
+}
+
+/// What a file says of the market's verbs: flag and value.
+pub(crate) fn market_defaults(file: Option<&(PathBuf, bool)>) -> Result<Vec<(&'static str, String)>, Failure> {
+    let file = file.map(|(path, required)| read_file(path, *required)).transpose()?.flatten();
+    let Some((path, table)) = file else { return Ok(Vec::new()) };
+    let mut defaults = Vec::new();
+    for setting in MARKET_SETTINGS {
+        if let Some(value) = table.get(setting.key) {
+            defaults.push((setting.flag, from_toml(setting, value, &path)?.to_string()));
+        }
+    }
+    Ok(defaults)
+}
+
 /// A setting's value and where it came from.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Resolved {
@@ -210,10 +327,22 @@ pub(crate) enum Value {
     List(Vec<String>),
 }
 
+impl std::fmt::Display for Value {
+    /// As in the environment.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => out.write_str(text),
+            Self::Number(number) => write!(out, "{number}"),
+            Self::Switch(switch) => write!(out, "{switch}"),
+            Self::List(list) => out.write_str(&list.join(",")),
+        }
+    }
+}
+
 /// What holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// Every setting with its origin, in the order of [`SETTINGS`].
+    /// Every setting with its origin, in the order of [`SETTINGS`], then of [`MARKET_SETTINGS`].
     pub(crate) resolved: Vec<Resolved>,
 }
 
@@ -236,8 +365,8 @@ impl Settings {
             Some((path, required)) => read_file(path, *required)?,
             None => None,
         };
-        let mut resolved = Vec::with_capacity(SETTINGS.len());
-        for setting in SETTINGS {
+        let mut resolved = Vec::with_capacity(SETTINGS.len() + MARKET_SETTINGS.len());
+        for setting in all() {
             let (value, origin) = if let Some(text) = sources.flags.get(setting.key) {
                 (parse(setting, text, setting.flag)?, format!("flag {}", setting.flag))
             } else if let Some(text) = (sources.variable)(setting.variable).filter(|text| !text.is_empty()) {
@@ -340,7 +469,7 @@ fn read_file(path: &Path, required: bool) -> Result<Option<(PathBuf, toml::Table
         Failure::usage(format!("{}: not a TOML file: {}", path.display(), error.to_string().trim_end()))
     })?;
     for key in table.keys() {
-        if !SETTINGS.iter().any(|setting| setting.key == key) {
+        if !all().any(|setting| setting.key == key) {
             return Err(Failure::usage(format!(
                 "{}: {key} is not a setting; `railbird config` lists those that are",
                 path.display()
@@ -356,6 +485,8 @@ fn parse(setting: &Setting, text: &str, place: &str) -> Result<Value, Failure> {
         Form::Text => Value::Text(text.to_owned()),
         Form::LogFormat if matches!(text, "text" | "json") => Value::Text(text.to_owned()),
         Form::LogFormat => return Err(wrong("text or json")),
+        Form::Word(words) if words.contains(&text) => Value::Text(text.to_owned()),
+        Form::Word(words) => return Err(wrong(&format!("one of {}", words.join(", ")))),
         Form::Number => Value::Number(text.parse().map_err(|_| wrong("a whole number that is not negative"))?),
         Form::Switch => Value::Switch(match text {
             "true" | "1" | "yes" => true,
@@ -371,7 +502,7 @@ fn parse(setting: &Setting, text: &str, place: &str) -> Result<Value, Failure> {
 fn from_toml(setting: &Setting, value: &toml::Value, path: &Path) -> Result<Value, Failure> {
     let place = format!("{}: {}", path.display(), setting.key);
     match (setting.form, value) {
-        (Form::Text | Form::LogFormat, toml::Value::String(text)) => parse(setting, text, &place),
+        (Form::Text | Form::LogFormat | Form::Word(_), toml::Value::String(text)) => parse(setting, text, &place),
         (Form::Number, toml::Value::Integer(number)) => parse(setting, &number.to_string(), &place),
         (Form::Switch, toml::Value::Boolean(switch)) => Ok(Value::Switch(*switch)),
         (Form::List, toml::Value::Array(items)) => items
@@ -383,7 +514,7 @@ fn from_toml(setting: &Setting, value: &toml::Value, path: &Path) -> Result<Valu
         (form, other) => Err(Failure::usage(format!(
             "{place}: {} was expected, found a TOML {}",
             match form {
-                Form::Text | Form::LogFormat => "a text",
+                Form::Text | Form::LogFormat | Form::Word(_) => "a text",
                 Form::Number => "a whole number",
                 Form::Switch => "true or false",
                 Form::List => "a list of texts",
@@ -436,6 +567,20 @@ mod tests {
         check(&[], &[], file, "port", Ok((Value::Number(3), "file FILE")));
         check(&[], &[], "", "port", Ok((Value::Number(7878), "default")));
         check(&[], &[], "", "data_dir", Ok((Value::Text("/platform".into()), "default, the platform's data folder")));
+    }
+
+    #[test]
+    fn settings_of_the_market_have_the_same_four_origins() {
+        let (flag, variable, file) =
+            ([("optimizer", "de")], [("RAILBIRD_OPTIMIZER", "direct")], "optimizer = \"direct-l\"");
+        let text = |text: &str| Value::Text(text.to_owned());
+        check(&flag, &variable, file, "optimizer", Ok((text("de"), "flag --optimizer")));
+        check(&[], &variable, file, "optimizer", Ok((text("direct"), "environment RAILBIRD_OPTIMIZER")));
+        check(&[], &[], file, "optimizer", Ok((text("direct-l"), "file FILE")));
+        check(&[], &[], "", "optimizer", Ok((text("exact"), "default")));
+        let wrong = "optimizer: \"best\" is not one of exact, direct, direct-l, de";
+        check(&[], &[], "optimizer = \"best\"", "optimizer", Err(wrong));
+        check(&[], &[], "sims = \"35\"", "sims", Err("sims: a whole number was expected, found a TOML string"));
     }
 
     #[test]

@@ -19,11 +19,8 @@ pub(crate) fn run(context: &Context) -> Result<Outcome, Failure> {
 fn row(resolved: &Resolved) -> Vec<String> {
     let value = match &resolved.value {
         Value::Text(text) if text.is_empty() => "-".to_owned(),
-        Value::Text(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Switch(switch) => switch.to_string(),
         Value::List(list) if list.is_empty() => "-".to_owned(),
-        Value::List(list) => list.join(","),
+        value => value.to_string(),
     };
     vec![resolved.key.to_owned(), value, resolved.origin.clone(), resolved.meaning.to_owned()]
 }

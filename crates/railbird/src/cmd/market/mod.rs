@@ -51,8 +51,8 @@ pub(crate) struct Reading {
     /// Apply splits, or splits and dividends, of a .factors file beside the bars or of their own columns
     #[arg(long, value_enum, default_value = "none")]
     adjust: Adjust,
-    /// What a break does: split the series or refuse it
-    #[arg(long, value_enum, default_value = "split")]
+    /// What is taken of a series that breaks
+    #[arg(long, value_enum, default_value = "newest")]
     breaks: OnBreak,
     /// Largest unexplained change from a close to the next open, as a factor
     #[arg(long, default_value_t = 1.4, value_name = "FACTOR", value_parser = above_one)]
@@ -77,13 +77,21 @@ enum Adjust {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum OnBreak {
-    /// Two series, of which the newest is walked
-    Split,
-    /// The file is refused
+    /// The newest stretch
+    #[value(alias = "split")]
+    Newest,
+    /// Nothing: the file is refused
     Refuse,
+    /// A walk takes every stretch that is long enough, each as a series of its own; other verbs the newest
+    Every,
 }
 
 impl Reading {
+    /// Whether every stretch is wanted, not the newest alone.
+    fn every_stretch(&self) -> bool {
+        self.breaks == OnBreak::Every
+    }
+
     /// Options of the loader.
     fn options(&self) -> LoadOptions {
         LoadOptions {
@@ -95,7 +103,7 @@ impl Reading {
                 Adjust::All => Adjustment::All,
             },
             breaks: match self.breaks {
-                OnBreak::Split => Breaks::Split,
+                OnBreak::Newest | OnBreak::Every => Breaks::Split,
                 OnBreak::Refuse => Breaks::Refuse,
             },
             drop_bad_bars: self.drop_bad_bars,

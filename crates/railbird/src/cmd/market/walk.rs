@@ -3,48 +3,48 @@
 //! Symbols are walked in parts, so that memory is bounded and a killed run goes on where it was: with `--out`, what is
 //! finished lies in `parts/`, and the tables are made from the parts alone.
 
+mod arguments;
 mod parts;
 mod told;
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use anyhow::Context as _;
 use arrow::array::RecordBatch;
-use clap::{Args, ValueEnum};
-use railbird_backtest::{Cached, CachedRules, CachedStats, DEFINITIONS, ForecastShelf, Scheme};
+use clap::Args;
+use railbird_backtest::{Cached, CachedRules, CachedStats, DEFINITIONS, ForecastShelf};
 use railbird_market::{
     CombinationRow, CombinatorialRules, Costs, Counts, FillMode, Forecasts, Optimizer, Plan, Quality, Schedule,
     SymbolSummary, SymbolWalk, Timing, WalkInput, WalkRules,
-    data::{Bars, Calendar, Key, LoadOptions},
+    data::{Bars, Calendar, Key, LoadOptions, Segment, Series},
     fold_rows,
     report::{RefusedView, Report, SymbolView, figures},
-    strategy::{STRATEGIES, Strategy, strategy},
+    strategy::Strategy,
     study, walk,
 };
 use railbird_model::{Forecaster, builtin};
-use railbird_store::{ContentHash, ForecastStore, join_below};
+use railbird_store::{ContentHash, ForecastStore};
 use railbird_timeline::{Clock, SystemClock};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
+pub(crate) use self::arguments::Walk;
 use self::{parts::Parts, told::text};
 use super::{
-    Files, Reading,
     input::{Opened, Source, sources},
     kept,
 };
 use crate::{
     cmd::Context,
     failure::{Failure, Outcome},
-    memory,
+    interrupt, memory,
     stages::Stages,
 };
 
@@ -93,7 +93,7 @@ impl Asked {
 impl Modelling {
     /// The forecaster, with the store of the data folder behind it.
     pub(super) fn forecaster(&self, context: &Context) -> Result<Asked, Failure> {
-        let model = crate::forecaster_host::forecaster(&self.model, &Arc::default())?;
+        let model = crate::forecaster_host::forecaster(&self.model, &interrupt::watch())?;
         if self.no_cache {
             return Ok(Asked::Plain(Arc::from(model)));
         }
@@ -117,177 +117,7 @@ impl Modelling {
     }
 }
 
-/// `market walk`.
-#[derive(Debug, Args)]
-pub(crate) struct Walk {
-    #[command(flatten)]
-    files: Files,
-    #[command(flatten)]
-    reading: Reading,
-    #[command(flatten)]
-    modelling: Modelling,
-    /// Strategies, separated by commas; all walks the ten
-    #[arg(long, default_value = "maxdiff", value_name = "NAMES")]
-    strategies: String,
-    /// Simulations: the newest so many bars are scored, each with levels from the bars before it
-    #[arg(long, default_value_t = 70, value_name = "N")]
-    sims: usize,
-    /// Bars of one simulation, the scored one included
-    #[arg(long, default_value_t = 7, value_name = "N")]
-    horizon: usize,
-    /// Score every bar that can be, training on the bars before: rolling, expanding or anchored
-    #[arg(long, value_enum, value_name = "SCHEME", conflicts_with = "sims")]
-    continuous: Option<Continuous>,
-    /// Bars that train in a continuous walk
-    #[arg(long, default_value_t = 60, value_name = "N", requires = "continuous")]
-    train: usize,
-    /// Bars left out between training and score in a continuous walk
-    #[arg(long, default_value_t = 0, value_name = "N", requires = "continuous")]
-    purge: usize,
-    /// Who searches for levels
-    #[arg(long, value_enum, default_value = "exact")]
-    optimizer: Search,
-    /// Points that direct, direct-l and de may compare, each policy
-    #[arg(long, default_value_t = 500, value_name = "N")]
-    evaluations: u64,
-    /// Fail instead of letting differential evolution take over
-    #[arg(long)]
-    no_fallback: bool,
-    /// What is believed of the order of prices within a bar
-    #[arg(long, value_enum, default_value = "pessimistic")]
-    fills: Fills,
-    /// Finer bars of the same symbols, for --fills finer: a folder with files of the same names
-    #[arg(long, value_name = "DIR", required_if_eq("fills", "finer"))]
-    finer: Option<PathBuf>,
-    /// Costs: of stocks, of crypto, or by the days on which a symbol trades
-    #[arg(long, value_enum, default_value = "auto")]
-    asset: Asset,
-    /// Fee of every fill, basis points [default: 5 stocks, 15 crypto]
-    #[arg(long, value_name = "BP")]
-    fee_bp: Option<f64>,
-    /// What market orders slip, basis points
-    #[arg(long, default_value_t = 0.0, value_name = "BP")]
-    slippage_bp: f64,
-    /// What borrowed shares and money cost, per cent a year
-    #[arg(long, default_value_t = 0.0, value_name = "PERCENT")]
-    borrow: f64,
-    /// Sell nothing short [default: crypto only]
-    #[arg(long, value_name = "SWITCH", num_args = 0..=1, default_missing_value = "true")]
-    long_only: Option<bool>,
-    /// Farthest that a limit is tuned from its forecast, per cent
-    #[arg(long, default_value_t = 3.0, value_name = "PERCENT")]
-    bound: f64,
-    /// Smallest step of the price; 0 where unknown
-    #[arg(long, default_value_t = 0.0, value_name = "PRICE")]
-    tick: f64,
-    /// Add an account that each day picks the strategy with limits that did best on the scored days before
-    #[arg(long)]
-    nested: bool,
-    /// Beside the walk, a study of combinatorial purged splits: so many groups of days, so many of them tested at a time. It
-    /// trains on later days too, and is never mixed with the walk
-    #[arg(long, value_name = "GROUPS,TESTED", value_parser = groups)]
-    combinatorial: Option<(usize, usize)>,
-    /// Days left out of training behind a tested group of the study, besides --study-purge
-    #[arg(long, default_value_t = 0, value_name = "N", requires = "combinatorial")]
-    embargo: usize,
-    /// Days left out of training on both sides of a tested group of the study
-    #[arg(long, default_value_t = 0, value_name = "N", requires = "combinatorial")]
-    study_purge: usize,
-    /// Folder for the tables; what is finished there is not walked again
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Keep the tables and the report under this name in the data folder, where the page finds them
-    #[arg(long, value_name = "NAME", conflicts_with = "out")]
-    study: Option<String>,
-    /// Print the time of each stage
-    #[arg(long)]
-    profile: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Continuous {
-    /// The newest bars
-    Rolling,
-    /// All bars so far
-    Expanding,
-    /// The first bars, once
-    Anchored,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Search {
-    /// The exact maximum
-    Exact,
-    /// DIRECT
-    Direct,
-    /// DIRECT, locally biased
-    DirectL,
-    /// Differential evolution
-    De,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Fills {
-    /// A target is hit only where the close proves it
-    Pessimistic,
-    /// A target is hit wherever the bar reaches it
-    Optimistic,
-    /// One of the two, by a bit that hangs on seed, symbol and time
-    Random,
-    /// What finer bars say, pessimistic within each
-    Finer,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Asset {
-    /// Crypto where it trades on Saturdays
-    Auto,
-    /// 5 basis points a fill, both sides
-    Stock,
-    /// 15 basis points a fill, long only
-    Crypto,
-}
-
-fn groups(text: &str) -> Result<(usize, usize), String> {
-    let pair = text
-        .split_once(',')
-        .and_then(|(groups, tested)| Some((groups.trim().parse().ok()?, tested.trim().parse().ok()?)));
-    pair.ok_or_else(|| "expected two numbers, as in 8,2".to_owned())
-}
-
-impl Fills {
-    const fn mode(self) -> FillMode {
-        match self {
-            Self::Pessimistic => FillMode::Pessimistic,
-            Self::Optimistic => FillMode::Optimistic,
-            Self::Random => FillMode::Random,
-            Self::Finer => FillMode::Finer,
-        }
-    }
-}
-
-impl Search {
-    const fn of(self) -> Optimizer {
-        match self {
-            Self::Exact => Optimizer::Exact,
-            Self::Direct => Optimizer::Direct,
-            Self::DirectL => Optimizer::DirectL,
-            Self::De => Optimizer::De,
-        }
-    }
-}
-
 impl Walk {
-    /// Folder of the tables and the report.
-    fn out(&self, context: &Context) -> Result<Option<PathBuf>, Failure> {
-        let Some(name) = &self.study else { return Ok(self.out.clone()) };
-        let folder = kept::folder(&context.settings);
-        std::fs::create_dir_all(&folder).with_context(|| format!("{}: cannot be made", folder.display()))?;
-        let place = join_below(&folder, name)
-            .map_err(|error| Failure::usage(format!("--study {name}: expected one name: {error}")))?;
-        Ok(Some(place))
-    }
-
     /// The walk as a report.
     fn report(&self, out: &Path, finished: &[Finished], kept: &KeptDocument) -> Report<Box<RawValue>> {
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -321,62 +151,6 @@ impl Walk {
                 .collect(),
         }
     }
-
-    fn strategies(&self) -> Result<Vec<Box<dyn Strategy>>, Failure> {
-        let names: Vec<&str> = match self.strategies.trim() {
-            "all" => STRATEGIES.to_vec(),
-            names => names.split(',').map(str::trim).filter(|name| !name.is_empty()).collect(),
-        };
-        let mut found: Vec<Box<dyn Strategy>> = Vec::new();
-        for name in names {
-            let known = strategy(name).ok_or_else(|| {
-                Failure::usage(format!(
-                    "strategy {name:?}: unknown; expected all, or some of {}",
-                    STRATEGIES.join(", ")
-                ))
-            })?;
-            if !found.iter().any(|other| other.name() == known.name()) {
-                found.push(known);
-            }
-        }
-        if found.is_empty() { Err(Failure::usage("--strategies: expected at least one")) } else { Ok(found) }
-    }
-
-    fn schedule(&self) -> Schedule {
-        let rows = self.train;
-        let scheme = match self.continuous {
-            None => return Schedule::Simulations { sims: self.sims, horizon: self.horizon },
-            Some(Continuous::Rolling) => Scheme::Rolling { rows },
-            Some(Continuous::Expanding) => Scheme::Expanding { rows },
-            Some(Continuous::Anchored) => Scheme::Anchored { rows },
-        };
-        Schedule::Continuous { scheme, purge: self.purge }
-    }
-
-    fn rules(&self, calendar: Calendar) -> WalkRules {
-        let mut costs = match (self.asset, calendar) {
-            (Asset::Stock, _) | (Asset::Auto, Calendar::Exchange) => Costs::STOCKS,
-            (Asset::Crypto, _) | (Asset::Auto, Calendar::Always) => Costs::CRYPTO,
-        };
-        // A basis point is 100 units; what is no number is refused with the rules.
-        let units = |bp: f64| if bp.is_finite() { (bp * 100.0).round_ties_even() as i64 } else { -1 };
-        costs.fee = self.fee_bp.map_or(costs.fee, units);
-        costs.slippage = units(self.slippage_bp);
-        costs.borrow_a_year = self.borrow / 100.0;
-        costs.long_only = self.long_only.unwrap_or(costs.long_only);
-        WalkRules {
-            schedule: self.schedule(),
-            fills: self.fills.mode(),
-            optimizer: self.optimizer.of(),
-            nested: self.nested,
-            evaluations_max: self.evaluations,
-            bound: if self.bound.is_finite() { (self.bound * 1e6).round_ties_even() as i64 } else { -1 },
-            tick: self.tick,
-            seed: self.modelling.seed,
-            fall_back: !self.no_fallback,
-            ..WalkRules::new(costs)
-        }
-    }
 }
 
 #[derive(Serialize)]
@@ -403,7 +177,17 @@ struct KeptDocument {
     fills: FillMode,
     optimizer: Optimizer,
     symbols: Vec<Box<RawValue>>,
+    /// Stretches too short to be walked, where every stretch was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<LeftOut>,
     refused: Vec<Refused>,
+}
+
+#[derive(Serialize)]
+struct LeftOut {
+    symbol: String,
+    bars: usize,
+    reason: String,
 }
 
 #[derive(Serialize)]
@@ -452,9 +236,10 @@ impl CallCounts {
     }
 }
 
-/// A symbol ready to be forecast.
-struct Loaded<'a> {
-    source: &'a Source,
+/// A symbol, or a stretch of one, ready to be forecast.
+struct Loaded {
+    symbol: String,
+    stretch: Stretch,
     key: String,
     bars: Bars,
     calendar: Calendar,
@@ -482,14 +267,25 @@ pub(crate) fn run(context: &Context, arguments: &Walk) -> Result<Outcome, Failur
     let sources = sources(&arguments.files.paths)?;
     let asked = arguments.modelling.forecaster(context)?;
     let forecaster = asked.forecaster();
+    let interrupted = interrupt::watch();
     let parts = arguments.out(context)?.as_deref().map(Parts::open).transpose()?;
-    let run =
-        Run { arguments, strategies: &strategies, forecaster: &*forecaster, parts: parts.as_ref(), clock: &clock };
+    let run = Run {
+        arguments,
+        strategies: &strategies,
+        forecaster: &*forecaster,
+        parts: parts.as_ref(),
+        clock: &clock,
+        interrupted: &interrupted,
+    };
     let progress = context.output.progress(sources.len() as u64, "symbols");
     stages.end("prepare");
     let mut walked = Walked::default();
     for part in sources.chunks(SYMBOLS_A_PART) {
         run.part(part, &mut stages, &mut walked)?;
+        if run.is_interrupted() {
+            progress.finish_and_clear();
+            return Err(stopped(&walked, parts.as_ref()));
+        }
         progress.inc(part.len() as u64);
     }
     progress.finish_and_clear();
@@ -500,6 +296,7 @@ pub(crate) fn run(context: &Context, arguments: &Walk) -> Result<Outcome, Failur
         fills: arguments.fills.mode(),
         optimizer: arguments.optimizer.of(),
         symbols: walked.finished.iter().map(|finished| finished.summary.clone()).collect(),
+        left_out: walked.left_out,
         refused: walked.refused,
     };
     if let Some(parts) = &parts {
@@ -527,6 +324,18 @@ pub(crate) fn run(context: &Context, arguments: &Walk) -> Result<Outcome, Failur
     }
 }
 
+/// What is left of a walk that was asked to end.
+fn stopped(walked: &Walked, parts: Option<&Parts>) -> Failure {
+    let done = walked.finished.len();
+    Failure::Failed(match parts {
+        Some(parts) => anyhow::anyhow!(
+            "stopped: {done} symbols are done and kept in {}; the same command goes on from there",
+            parts.out.display()
+        ),
+        None => anyhow::anyhow!("stopped: nothing is kept but forecasts; with --out, symbols that are done would be"),
+    })
+}
+
 /// Stages of one name as one, in order of their first.
 fn merged(stages: &[(&'static str, f64)]) -> Vec<(&'static str, f64)> {
     let mut merged: Vec<(&'static str, f64)> = Vec::new();
@@ -546,33 +355,61 @@ struct Run<'a> {
     forecaster: &'a dyn Forecaster,
     parts: Option<&'a Parts>,
     clock: &'a SystemClock,
+    interrupted: &'a AtomicBool,
 }
 
 /// What came of the parts so far.
 #[derive(Default)]
 struct Walked {
     finished: Vec<Finished>,
+    left_out: Vec<LeftOut>,
     refused: Vec<Refused>,
     counts: Vec<Counts>,
     resumed: usize,
 }
 
-/// A symbol before it is forecast.
-enum Start<'a> {
+/// A symbol, or a stretch of one, before it is forecast.
+enum Start {
     Resumed(Finished),
-    Loaded(Box<Loaded<'a>>),
+    Loaded(Box<Loaded>),
+    LeftOut(LeftOut),
+    Refused(Refused),
+}
+
+/// The unbroken bars that are walked.
+#[derive(Debug, Clone, Serialize)]
+struct Stretch {
+    /// Its place among the symbol's, from 1, oldest first.
+    number: usize,
+    /// First bar.
+    from: String,
+    /// Last bar.
+    to: String,
+    bars: usize,
+}
+
+impl Stretch {
+    fn of(number: usize, segment: &Segment) -> Self {
+        Self { number, from: segment.from.to_string(), to: segment.to.to_string(), bars: segment.rows.len() }
+    }
+
+    /// The symbol with the stretch's first bar. Every stretch is called so, also an only one: a later break changes no name.
+    fn name(&self, symbol: &str) -> String {
+        let day = self.from.split_once('T').filter(|(_, time)| time.bytes().all(|byte| !(b'1'..=b'9').contains(&byte)));
+        format!("{symbol}@{}", day.map_or(self.from.as_str(), |(day, _)| day))
+    }
 }
 
 impl Run<'_> {
     /// Walks some symbols: each stage over all of them, so that stages can be told apart.
     fn part(&self, sources: &[Source], stages: &mut Stages<'_>, walked: &mut Walked) -> Result<(), Failure> {
-        let starts: Vec<Result<Start<'_>, String>> = sources.par_iter().map(|source| self.start(source)).collect();
+        let starts: Vec<Start> = sources.par_iter().flat_map_iter(|source| self.starts(source)).collect();
         stages.end("load");
 
         let forecasts: Vec<Result<(Forecasts, Option<Forecasts>), String>> = starts
             .par_iter()
             .map(|start| match start {
-                Ok(Start::Loaded(loaded)) => self.forecast(loaded).map_err(|error| error.to_string()),
+                Start::Loaded(loaded) => self.forecast(loaded),
                 _ => Err(String::new()),
             })
             .collect();
@@ -585,9 +422,9 @@ impl Run<'_> {
             .par_iter()
             .zip(&forecasts)
             .map(|(start, forecasts)| match (start, forecasts) {
-                (Ok(Start::Loaded(loaded)), Ok((forecasts, _))) => {
+                (Start::Loaded(loaded), Ok((forecasts, _))) if !self.is_interrupted() => {
                     let input = WalkInput {
-                        symbol: &loaded.source.symbol,
+                        symbol: &loaded.symbol,
                         bars: &loaded.bars,
                         calendar: loaded.calendar,
                         forecasts,
@@ -610,7 +447,7 @@ impl Run<'_> {
         let finished: Vec<Option<Result<Finished, Failure>>> = (&starts, &forecasts, &walks)
             .into_par_iter()
             .map(|(start, forecasts, walk)| match (start, forecasts, walk) {
-                (Ok(Start::Loaded(loaded)), Ok((forecasts, naive)), Some(Ok((walk, rules)))) => {
+                (Start::Loaded(loaded), Ok((forecasts, naive)), Some(Ok((walk, rules)))) => {
                     Some(self.finished(loaded, forecasts, naive.as_ref(), walk, rules))
                 }
                 _ => None,
@@ -618,21 +455,24 @@ impl Run<'_> {
             .collect();
         stages.end("metrics");
 
-        let all = sources.iter().zip(starts).zip(forecasts).zip(walks).zip(finished);
-        for ((((source, start), forecasts), walk), finished) in all {
-            let refused = |reason| Refused { symbol: source.symbol.clone(), reason };
+        for (((start, forecasts), walk), finished) in starts.into_iter().zip(forecasts).zip(walks).zip(finished) {
             let loaded = match start {
-                Err(reason) => {
-                    walked.refused.push(refused(reason));
+                Start::Refused(refused) => {
+                    walked.refused.push(refused);
                     continue;
                 }
-                Ok(Start::Resumed(finished)) => {
+                Start::LeftOut(left_out) => {
+                    walked.left_out.push(left_out);
+                    continue;
+                }
+                Start::Resumed(finished) => {
                     walked.resumed += 1;
                     walked.finished.push(finished);
                     continue;
                 }
-                Ok(Start::Loaded(loaded)) => loaded,
+                Start::Loaded(loaded) => loaded,
             };
+            let refused = |reason| Refused { symbol: loaded.symbol.clone(), reason };
             match (forecasts, walk, finished) {
                 (Ok((forecasts, _)), Some(Ok(_)), Some(finished)) => {
                     let finished = match finished {
@@ -656,17 +496,73 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn start<'s>(&self, source: &'s Source) -> Result<Start<'s>, String> {
+    fn is_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    /// What there is to walk of a source: its newest stretch, or every one.
+    fn starts(&self, source: &Source) -> Vec<Start> {
+        self.try_starts(source)
+            .unwrap_or_else(|reason| vec![Start::Refused(Refused { symbol: source.symbol.clone(), reason })])
+    }
+
+    fn try_starts(&self, source: &Source) -> Result<Vec<Start>, String> {
+        if self.is_interrupted() {
+            return Ok(Vec::new());
+        }
         let opened = source.open().map_err(|error| error.to_string())?;
         let key = self.parts.map(|_| self.key(&opened)).unwrap_or_default();
-        if let Some(finished) = self.parts.and_then(|parts| parts.get(&source.symbol, &key)) {
-            return Ok(Start::Resumed(finished));
+        let every = self.arguments.reading.every_stretch();
+        let kept = |symbol: &str| self.parts.and_then(|parts| parts.get(symbol, &key)).map(Start::Resumed);
+        if let (false, Some(kept)) = (every, kept(&source.symbol)) {
+            return Ok(vec![kept]);
         }
         let options = self.arguments.reading.options();
         let series = opened.load(&source.symbol, &options).map_err(|error| error.to_string())?;
         let finer = self.arguments.finer.as_deref().map(|folder| finer_bars(source, folder, &options)).transpose()?;
-        let bars = series.segment_bars(series.newest());
-        Ok(Start::Loaded(Box::new(Loaded { source, key, bars, calendar: series.calendar, finer })))
+        let loaded = |symbol: String, stretch: Stretch, series: &Series, segment: &Segment| Loaded {
+            symbol,
+            stretch,
+            key: key.clone(),
+            bars: series.segment_bars(segment),
+            calendar: series.calendar,
+            finer: finer.clone(),
+        };
+        if !every {
+            let newest = series.newest();
+            let stretch = Stretch::of(series.segments.len(), newest);
+            return Ok(vec![Start::Loaded(Box::new(loaded(source.symbol.clone(), stretch, &series, newest)))]);
+        }
+        let starts: Vec<Start> = series
+            .segments
+            .iter()
+            .enumerate()
+            .map(|(index, segment)| {
+                let stretch = Stretch::of(index + 1, segment);
+                let symbol = stretch.name(&source.symbol);
+                if let Some(kept) = kept(&symbol) {
+                    return kept;
+                }
+                let loaded = loaded(symbol, stretch, &series, segment);
+                match self.arguments.schedule().plan(&loaded.symbol, &loaded.bars) {
+                    Ok(_) => Start::Loaded(Box::new(loaded)),
+                    Err(error) => Start::LeftOut(LeftOut {
+                        symbol: loaded.symbol,
+                        bars: loaded.bars.len(),
+                        reason: error.to_string(),
+                    }),
+                }
+            })
+            .collect();
+        let longest = starts.iter().filter_map(|start| match start {
+            Start::LeftOut(left_out) => Some((left_out.bars, &left_out.reason)),
+            _ => None,
+        });
+        match longest.max() {
+            // Not one is long enough: that is no walk, and the best of them says what would be.
+            Some((_, reason)) if starts.iter().all(|start| matches!(start, Start::LeftOut(_))) => Err(reason.clone()),
+            _ => Ok(starts),
+        }
     }
 
     /// Hash of all that a symbol's result depends on.
@@ -689,10 +585,14 @@ impl Run<'_> {
         ContentHash::of(all.as_bytes()).to_string()
     }
 
-    fn forecast(&self, loaded: &Loaded<'_>) -> Result<(Forecasts, Option<Forecasts>), railbird_market::Error> {
-        let (symbol, seed) = (&loaded.source.symbol, self.arguments.modelling.seed);
-        let plan = self.arguments.schedule().plan(symbol, &loaded.bars)?;
-        let forecasts = Forecasts::make(symbol, &loaded.bars, &plan, self.forecaster, seed)?;
+    fn forecast(&self, loaded: &Loaded) -> Result<(Forecasts, Option<Forecasts>), String> {
+        if self.is_interrupted() {
+            return Err("not walked".to_owned());
+        }
+        let told = |error: railbird_market::Error| error.to_string();
+        let (symbol, seed) = (&loaded.symbol, self.arguments.modelling.seed);
+        let plan = self.arguments.schedule().plan(symbol, &loaded.bars).map_err(told)?;
+        let forecasts = Forecasts::make(symbol, &loaded.bars, &plan, self.forecaster, seed).map_err(told)?;
         // The baseline of every score, too quick to be worth keeping.
         let closes = plan.unique().iter().copied().filter(|(key, _)| *key == Key::Close);
         let closes = Plan::new(loaded.bars.len(), closes);
@@ -703,7 +603,7 @@ impl Run<'_> {
 
     fn finished(
         &self,
-        loaded: &Loaded<'_>,
+        loaded: &Loaded,
         forecasts: &Forecasts,
         naive: Option<&Forecasts>,
         walk: &SymbolWalk,
@@ -730,7 +630,13 @@ impl Run<'_> {
             let model = self.forecaster.id().to_string();
             to_raw_value(&SymbolView::of(&input, walk, &symbol_summary, self.strategies, rules, &model))
         });
-        let summary = WithQuality { summary: symbol_summary, costs: rules.costs, forecasts: quality, combinatorial };
+        let summary = WithQuality {
+            summary: symbol_summary,
+            stretch: loaded.stretch.clone(),
+            costs: rules.costs,
+            forecasts: quality,
+            combinatorial,
+        };
         let rows = if self.parts.is_some() { vec![fold_rows(walk)?] } else { Vec::new() };
         Ok(Finished { symbol: walk.symbol.clone(), summary: to_raw_value(&summary)?, rows, view: view.transpose()? })
     }
@@ -740,6 +646,7 @@ impl Run<'_> {
 struct WithQuality {
     #[serde(flatten)]
     summary: SymbolSummary,
+    stretch: Stretch,
     costs: Costs,
     forecasts: Option<Quality>,
     /// A study of its own, which trains on later days too.

@@ -77,6 +77,9 @@ pub(super) fn text(document: &Document, profile: bool) -> String {
     if document.resumed > 0 {
         text.push_str(&format!("{} symbols were walked before and taken from there\n", document.resumed));
     }
+    for left_out in &document.kept.left_out {
+        text.push_str(&format!("{}: left out: {}\n", left_out.symbol, left_out.reason));
+    }
     for refused in &document.kept.refused {
         text.push_str(&format!("{}: refused: {}\n", refused.symbol, refused.reason));
     }
