@@ -1,6 +1,6 @@
 //! How good the forecasts of the close were, beside the naive forecaster's. Start at [`Quality::of`].
 
-use railbird_measure::{Baseline, Better, Bootstrap, Resampling, Score, bootstrap};
+use railbird_measure::{Baseline, Better, Bootstrap, Interval, Resampling, Score, bootstrap, bootstrap_each};
 use railbird_model::LEVELS;
 use serde::Serialize;
 
@@ -37,32 +37,37 @@ impl Quality {
     pub fn of(bars: &Bars, scored: &[usize], model: &Forecasts, naive: &Forecasts, seed: u64) -> Self {
         let pairs: Vec<(Loss, Loss)> =
             scored.iter().filter_map(|&at| Some((loss(bars, at, model)?, loss(bars, at, naive)?))).collect();
-        let score = |name, of: fn(&Loss) -> f64| {
-            let mean = |pairs: &[(f64, f64)], side: fn(&(f64, f64)) -> f64| {
-                pairs.iter().map(side).sum::<f64>() / pairs.len() as f64
+        let losses: Vec<[f64; 2]> = pairs.iter().map(|(model, _)| [model.scaled, model.pinball_bp]).collect();
+        let rules =
+            Bootstrap { resamples: crate::RESAMPLES, level: 0.95, seed, resampling: Resampling::Blocks { rows: 5 } };
+        // Drawn once for both. A model that lacks a level has no pinball loss, and each stands alone.
+        let [mase, pinball] = match bootstrap_each(&losses, means, &rules) {
+            Ok(both) => both.map(Some),
+            Err(_) => [0, 1].map(|at| bootstrap(&losses, |losses| means(losses)[at], &rules).ok()),
+        };
+        let score = |name, of: fn(&Loss) -> f64, interval: Option<Interval>| {
+            let mean = |side: fn(&(Loss, Loss)) -> &Loss| {
+                pairs.iter().map(|pair| of(side(pair))).sum::<f64>() / pairs.len() as f64
             };
-            let values: Vec<(f64, f64)> = pairs.iter().map(|(model, naive)| (of(model), of(naive))).collect();
-            let rules = Bootstrap {
-                resamples: crate::RESAMPLES,
-                level: 0.95,
-                seed,
-                resampling: Resampling::Blocks { rows: 5 },
-            };
-            let interval = bootstrap(&values, |values| mean(values, |pair| pair.0), &rules).ok()?;
-            let baseline = Baseline { name: "naive", value: mean(&values, |pair| pair.1) };
-            Score::new(name, Better::Lower, mean(&values, |pair| pair.0), baseline, values.len(), interval).ok()
+            let baseline = Baseline { name: "naive", value: mean(|pair| &pair.1) };
+            Score::new(name, Better::Lower, mean(|pair| &pair.0), baseline, pairs.len(), interval?).ok()
         };
         let share = |of: fn(&(Loss, Loss)) -> f64| {
             (!pairs.is_empty()).then(|| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64)
         };
         Self {
-            mase: score("mean absolute scaled error of the close", |loss| loss.scaled),
-            pinball: score("pinball loss of the close, bp", |loss| loss.pinball_bp),
+            mase: score("mean absolute scaled error of the close", |loss| loss.scaled, mase),
+            pinball: score("pinball loss of the close, bp", |loss| loss.pinball_bp, pinball),
             coverage: share(|pair| pair.0.covered),
             coverage_naive: share(|pair| pair.1.covered),
             bars: pairs.len(),
         }
     }
+}
+
+fn means(losses: &[[f64; 2]]) -> [f64; 2] {
+    let sums = losses.iter().fold([0.0; 2], |sums, loss| [sums[0] + loss[0], sums[1] + loss[1]]);
+    sums.map(|sum| sum / losses.len() as f64)
 }
 
 fn loss(bars: &Bars, at: usize, forecasts: &Forecasts) -> Option<Loss> {
