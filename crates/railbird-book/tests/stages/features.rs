@@ -3,13 +3,18 @@
 use std::collections::BTreeSet;
 
 use railbird_book::{
-    Bars, Episode, ProfileFold, RelativeVolume, Series, Side, Study, VECTOR_FEATURES, feature_columns, vectors_of_table,
+    Bars, Episode, ProfileFold, RelativeVolume, Series, Side, Studied, Study, VECTOR_FEATURES, feature_columns,
+    vectors_of_table,
 };
 
 use crate::support::{files, made_up, rules};
 
 /// One row of an episode.
 struct At<'a> {
+    /// Quoted.
+    point: f64,
+    /// Quoted.
+    tick: f64,
     bars: &'a Bars,
     relative: &'a RelativeVolume,
     episode: &'a Episode,
@@ -25,7 +30,7 @@ impl At<'_> {
     }
 
     fn dist(&self, row: usize) -> f64 {
-        self.bar("wmid_eob", row) - self.episode.price
+        (self.bar("wmid_eob", row) - self.episode.price) / self.point
     }
 
     fn origin_side(&self) -> f64 {
@@ -96,9 +101,11 @@ impl At<'_> {
         if shown.is_empty() {
             return f64::NAN;
         }
-        let over = |price: f64| price - self.episode.price;
-        let visible = shown.iter().any(|(_, price, _)| over(*price) > -0.125)
-            && shown.iter().any(|(_, price, _)| over(*price) < 0.125);
+        // In ticks: a level stands on the grid, and so do the prices.
+        let over = |price: f64| (price - self.episode.price) / self.tick;
+        let point = self.point / self.tick;
+        let visible = shown.iter().any(|(_, price, _)| over(*price) > -0.5)
+            && shown.iter().any(|(_, price, _)| over(*price) < 0.5);
         if what == "visible" {
             return f64::from(u8::from(visible));
         }
@@ -107,11 +114,11 @@ impl At<'_> {
                 shown.iter().filter(|(side, price, _)| fits(side, over(*price))).map(|(.., size)| size).sum();
             if visible { sum } else { f64::NAN }
         };
-        let at = |over: f64| over.abs() < 0.125;
+        let at = |over: f64| over.abs() < 0.5;
         let above = size(&|_, over| !at(over) && over > 0.0);
         let below = size(&|_, over| !at(over) && over < 0.0);
-        let above_1 = size(&|_, over| !at(over) && over > 0.0 && over < 1.1);
-        let below_1 = size(&|_, over| !at(over) && over < 0.0 && over > -1.1);
+        let above_1 = size(&|_, over| !at(over) && over > 0.0 && over < point + 0.4);
+        let below_1 = size(&|_, over| !at(over) && over < 0.0 && over > -point - 0.4);
         match what {
             "size_at_bid" => size(&|side, over| at(over) && side == "bid"),
             "size_at_ask" => size(&|side, over| at(over) && side == "ask"),
@@ -227,39 +234,59 @@ fn every_column_is_its_definition() {
     let files = files(&made_up(5, 31));
     let mut study = Study::new(rules());
     let mut profiles = ProfileFold::new(rules().calendar);
-    let (mut compared, mut present) = (0, BTreeSet::new());
+    let mut compared = Compared::default();
     for bars in &files {
         let studied = study.apply(bars).unwrap();
         let relative = profiles.apply(bars).unwrap().relative;
-        let mut first = 0;
-        for episode in &studied.episodes.episodes {
-            let rows = episode.trigger_row + 1 - episode.first_row;
-            // Every 23rd row from the last, which is the trigger.
-            for row in (0..rows).rev().step_by(23) {
-                let at = At { bars, relative: &relative, episode, row };
-                for column in feature_columns() {
-                    let found = studied.features.column(&column.name).unwrap()[first + row];
-                    let want = at.feature(&column.name);
-                    let want = if want.is_infinite() { f64::NAN } else { want };
-                    let close = (found - want).abs() <= 1e-9 * found.abs().max(want.abs()).max(1.0);
-                    assert!(
-                        close || found.is_nan() && want.is_nan(),
-                        "{} {row}: {} is {found}, expected {want}",
-                        episode.id,
-                        column.name
-                    );
-                    compared += 1;
-                    if !found.is_nan() {
-                        present.insert(column.name.as_str());
-                    }
+        compare(bars, &studied, &relative, 1.0, 0.25, &mut compared);
+    }
+    assert!(compared.values > 20_000, "{} values", compared.values);
+    assert_eq!(compared.present.len(), feature_columns().len(), "a column that is always missing shows nothing");
+}
+
+/// What was compared.
+#[derive(Default)]
+pub(crate) struct Compared {
+    pub(crate) values: usize,
+    /// Columns that had a value in some row.
+    pub(crate) present: BTreeSet<&'static str>,
+}
+
+/// Compares the features of a file's episodes with their definitions.
+pub(crate) fn compare(
+    bars: &Bars,
+    studied: &Studied,
+    relative: &RelativeVolume,
+    point: f64,
+    tick: f64,
+    compared: &mut Compared,
+) {
+    let mut first = 0;
+    for episode in &studied.episodes.episodes {
+        let rows = episode.trigger_row + 1 - episode.first_row;
+        // Every 23rd row from the last, which is the trigger.
+        for row in (0..rows).rev().step_by(23) {
+            let at = At { point, tick, bars, relative, episode, row };
+            for column in feature_columns() {
+                let found = studied.features.column(&column.name).unwrap()[first + row];
+                let want = at.feature(&column.name);
+                let want = if want.is_infinite() { f64::NAN } else { want };
+                let close = (found - want).abs() <= 1e-9 * found.abs().max(want.abs()).max(1.0);
+                assert!(
+                    close || found.is_nan() && want.is_nan(),
+                    "{} {row}: {} is {found}, expected {want}",
+                    episode.id,
+                    column.name
+                );
+                compared.values += 1;
+                if !found.is_nan() {
+                    compared.present.insert(column.name.as_str());
                 }
             }
-            first += rows;
         }
-        assert_eq!(studied.features.rows(), first);
+        first += rows;
     }
-    assert!(compared > 20_000, "{compared} values");
-    assert_eq!(present.len(), feature_columns().len(), "a column that is always missing shows nothing");
+    assert_eq!(studied.features.rows(), first);
 }
 
 #[test]

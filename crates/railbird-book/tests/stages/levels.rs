@@ -24,7 +24,7 @@ fn instants(files: &[Bars], of: fn(&Bars) -> &[i64]) -> Vec<i64> {
 }
 
 /// Kind, price in ticks, known at, of each window of each day (summer time: New York is 4 h behind UTC).
-fn plain_levels(files: &[Bars]) -> Vec<(LevelKind, i64, i64)> {
+pub(crate) fn plain_levels(files: &[Bars], tick: f64) -> Vec<(LevelKind, i64, i64)> {
     use LevelKind as K;
     let (rows, starts) = (rows(files), instants(files, Bars::start));
     let (ends, knowns) = (instants(files, Bars::end), instants(files, Bars::known_at));
@@ -54,7 +54,7 @@ fn plain_levels(files: &[Bars]) -> Vec<(LevelKind, i64, i64)> {
                     }
                     _ => close,
                 };
-                found.push((kind, (price / 0.25) as i64, knowns[complete]));
+                found.push((kind, (price / tick).round() as i64, knowns[complete]));
             }
         }
     }
@@ -79,7 +79,7 @@ fn levels_are_those_of_a_plain_reading() {
         }
     }
     found.sort_by_key(|(kind, _, known)| (*known, *kind));
-    let want = plain_levels(&files);
+    let want = plain_levels(&files, 0.25);
     assert_eq!(want.len(), 7 * 7);
     assert_eq!(found, want);
 }

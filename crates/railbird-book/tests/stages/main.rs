@@ -5,5 +5,6 @@ mod features;
 mod levels;
 mod oracle;
 mod prefix;
+mod recorded;
 mod retrieve;
 mod support;

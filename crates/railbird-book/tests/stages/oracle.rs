@@ -6,7 +6,7 @@ use crate::support::{files, made_up, rules};
 
 /// What is found by walking over the bars once for each level, with everything spelled out.
 #[derive(Debug, Default, PartialEq)]
-struct Plain {
+pub(crate) struct Plain {
     /// Level, row of the trigger, first row, side.
     episodes: Vec<(String, usize, usize, Side)>,
     /// Level, row of the trigger, class, early and late.
@@ -15,7 +15,7 @@ struct Plain {
     spans: Vec<(String, i64, usize)>,
 }
 
-fn plain(bars: &Bars, levels: &[Level], point: f64) -> Plain {
+pub(crate) fn plain(bars: &Bars, levels: &[Level], point: f64) -> Plain {
     let wmid = bars.series(Series::Wmid).unwrap();
     let vwap = bars.series(Series::TradeVwap).unwrap();
     let volume = bars.series(Series::TradeVolume).unwrap();
@@ -116,7 +116,8 @@ fn episodes_are_those_of_a_plain_state_machine() {
     }
 }
 
-fn check(bars: &Bars, found: &Episodes, mut want: Plain) -> usize {
+/// Compares what was found with the plain reading; how many episodes there were.
+pub(crate) fn check(bars: &Bars, found: &Episodes, mut want: Plain) -> usize {
     let row_of = |start: i64| bars.start().partition_point(|other| *other < start);
     let key = |episode: &Episode| (episode.level.clone(), episode.trigger_row, episode.first_row, episode.from);
     let mut episodes: Vec<_> = found.episodes.iter().map(key).collect();
@@ -130,7 +131,7 @@ fn check(bars: &Bars, found: &Episodes, mut want: Plain) -> usize {
     want.outcomes.retain(|(.., early, late)| !early.is_nan() && !late.is_nan());
     assert_eq!(found.outcomes.len(), want.outcomes.len());
     for (name, trigger, class, early, late) in want.outcomes {
-        let id = format!("SIM@{}@{name}", railbird_timeline::Ts(bars.start()[trigger]));
+        let id = format!("{}@{}@{name}", bars.symbol(), railbird_timeline::Ts(bars.start()[trigger]));
         let outcome = found.outcomes.iter().find(|outcome| outcome.episode == id).expect("an outcome of the episode");
         assert!((outcome.early - early).abs() < 1e-9 && (outcome.late - late).abs() < 1e-9, "{outcome:?}");
         assert_eq!((outcome.class, outcome.known_at), (class, bars.known_at()[trigger + 72]));
