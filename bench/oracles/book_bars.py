@@ -222,6 +222,8 @@ class Book:
         # At the last event end; None before the first, and from a bad-book row on.
         self.state: State | None = None
         self.before: Row | None = None
+        # ts_event and sequence of the trade, or of the fill of one, in the row before.
+        self.trade_before: tuple | None = None
         self.before_books: dict[str, tuple] | None = None
         self.report: Counter[str] = Counter()
 
@@ -251,6 +253,10 @@ class Book:
         if ends:
             self._event_end(row, books, time)
         self.before, self.before_books = row, books
+        # An F row (of single orders) is no trade, yet what follows it may still be the change that its trade made.
+        event = (row.ts_event, row.sequence)
+        of_trade = row.action == "T" or (row.action == "F" and event == self.trade_before)
+        self.trade_before = event if of_trade and not row.flags & SNAPSHOT else None
         self.time = time
         if ends:
             self._close_by_total(time)
@@ -314,6 +320,7 @@ class Book:
         if row.flags & SNAPSHOT:
             counts["msg_snapshot"] += 1
             return
+        # F rows among them: the fills of orders, whose trade is a T row.
         counts["msg_" + MESSAGES.get(row.action, "other")] += 1
 
     def _trade(self, row: Row) -> None:
@@ -334,13 +341,7 @@ class Book:
 
     def _flow(self, row: Row, books: dict[str, tuple]) -> None:
         counts, sums, before = self.bar.counts, self.bar.sums, self.before
-        if (
-            row.action == "C"
-            and before
-            and before.action == "T"
-            and not before.flags & SNAPSHOT
-            and (before.ts_event, before.sequence) == (row.ts_event, row.sequence)
-        ):
+        if row.action == "C" and self.trade_before == (row.ts_event, row.sequence):
             counts["flow_fill_n"] += 1
             return
         known = before is not None and not (row.flags | before.flags) & BAD_BOOK
