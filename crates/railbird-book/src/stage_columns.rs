@@ -60,8 +60,7 @@ pub fn with_old_names(table: &str, batch: &RecordBatch) -> RecordBatch {
 pub fn bars_with_old_names(bars: Bytes, out: impl Write + Send) -> Result<usize, StageError> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(bars)?;
     let schema = renamed("bars", reader.schema());
-    let properties =
-        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?)).build();
+    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?)).build();
     let mut writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(properties))?;
     let mut rows = 0;
     for batch in reader.build()? {

@@ -38,7 +38,9 @@ pub(super) fn book_stages(repo: &Repo) -> Result<()> {
     let rate = number(&ours, "/rows_per_second")?;
     println!("  ours             {:>12.0} rows/s, {} columns", rate, ours["columns"]);
     let mut ratio = f64::NAN;
-    for (form, words) in [("transform", "groupby.transform: the final form"), ("diff", "groupby.diff: the fastest form")] {
+    for (form, words) in
+        [("transform", "groupby.transform: the final form"), ("diff", "groupby.diff: the fastest form")]
+    {
         let theirs = number(&pandas, &format!("/{form}/rows_per_second"))?;
         println!("  {words:<34} {theirs:>12.0} rows/s, {} columns: {:.1} times", pandas["columns"], rate / theirs);
         if form == "transform" {
@@ -49,7 +51,9 @@ pub(super) fn book_stages(repo: &Repo) -> Result<()> {
     if numpy["same"] != true {
         bail!("bench/rivals/book_episodes.py finds other episodes than ours: {numpy}");
     }
-    for (what, at) in [("bars", "/bars_per_second"), ("episodes", "/episodes_per_second"), ("vectors", "/vectors_per_second")] {
+    for (what, at) in
+        [("bars", "/bars_per_second"), ("episodes", "/episodes_per_second"), ("vectors", "/vectors_per_second")]
+    {
         let (ours, theirs) = (number(&ours, at)?, number(&numpy, at)?);
         println!("  {what:<10} ours {ours:>12.0} a second, masks in numpy {theirs:>12.0}: {:.1} times", ours / theirs);
     }

@@ -250,8 +250,8 @@ impl<'a> Source<'a> {
     /// One level of the book after the other, over all rows and without a branch, so that the compiler adds in vector
     /// registers; each sum is added up in the order of the levels. A price that is missing is neither at, above nor below.
     fn level_sizes(&self, out: &mut Out<'_>, reached: &mut [Vec<f64>; 2], span: &std::ops::Range<usize>, at: LevelAt) {
-        let [visible, at_bid, at_ask, at_both, above, below, imbalance, above_1, below_1, imbalance_1]: [&mut [f64]; 10] =
-            std::array::from_fn(|_| out.next());
+        let [visible, at_bid, at_ask, at_both, above, below, imbalance, above_1, below_1, imbalance_1]: [&mut [f64];
+            10] = std::array::from_fn(|_| out.next());
         let LevelAt { level, half, edge } = at;
         let rows = span.len();
         let [lowest, highest] = reached;
@@ -260,7 +260,8 @@ impl<'a> Source<'a> {
         for sums in [&mut *at_bid, at_ask, above, below, above_1, below_1] {
             sums.fill(0.0);
         }
-        let sides = [(&self.bid_prices, &self.bid_sizes, &mut *at_bid), (&self.ask_prices, &self.ask_sizes, &mut *at_ask)];
+        let sides =
+            [(&self.bid_prices, &self.bid_sizes, &mut *at_bid), (&self.ask_prices, &self.ask_sizes, &mut *at_ask)];
         for (prices, sizes, at) in sides {
             for (prices, sizes) in prices.iter().zip(sizes) {
                 let (prices, sizes) = (&prices[span.clone()], &sizes[span.clone()]);

@@ -13,9 +13,7 @@ use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use railbird_book::{BarClock, BarSize, EventEnds, Instrument, StageRules, stages};
-use railbird_lake::{
-    Error, FileSource, Lake, Machine, Progress, Report, Request, Source, Sources, Symbol, Workers,
-};
+use railbird_lake::{Error, FileSource, Lake, Machine, Progress, Report, Request, Source, Sources, Symbol, Workers};
 use railbird_timeline::{Clock, SystemClock};
 use serde::Serialize;
 
@@ -360,7 +358,11 @@ impl Sources for Files {
     }
 
     fn source(&self, symbol: &Symbol, date: Date) -> Result<Option<Arc<dyn Source>>, Error> {
-        Ok(self.0.get(symbol).and_then(|dates| dates.get(&date)).map(|path| Arc::new(FileSource::new(path)) as Arc<dyn Source>))
+        Ok(self
+            .0
+            .get(symbol)
+            .and_then(|dates| dates.get(&date))
+            .map(|path| Arc::new(FileSource::new(path)) as Arc<dyn Source>))
     }
 }
 
@@ -440,9 +442,7 @@ mod tests {
         let touch = |name: &str| fs::write(root.join(name), "").unwrap();
         let found = || {
             let files = Files::of(Some(root), &symbol).map_err(|failure| failure.to_string());
-            files.map(|files| {
-                files.into_values().map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>()
-            })
+            files.map(|files| files.into_values().map(|path| path.file_name().unwrap().to_owned()).collect::<Vec<_>>())
         };
         touch("all-20260105.dbn.zst");
         touch("truth.json");

@@ -122,7 +122,8 @@ impl Situations {
                 let refused = |error: StageError| Failure::refused(anyhow!("{}: {error}", path.display()));
                 if !studies.contains_key(bars.symbol()) {
                     let instrument = known.of(bars.symbol());
-                    let rules = StudyRules::of(&instrument, self.opening_range, levels.of(bars.symbol())).map_err(refused)?;
+                    let rules =
+                        StudyRules::of(&instrument, self.opening_range, levels.of(bars.symbol())).map_err(refused)?;
                     studies.insert(bars.symbol().to_owned(), Study::new(rules));
                 }
                 let study = studies.get_mut(bars.symbol()).context("the study was put there above")?;

@@ -112,8 +112,7 @@ mod tests {
         let path = folder.path().join("levels.toml");
         let read = |text: &str| {
             std::fs::write(&path, text).expect("the file is written");
-            let flags =
-                LevelFlags { level: vec![user_level("flag=3").expect("a level")], levels: Some(path.clone()) };
+            let flags = LevelFlags { level: vec![user_level("flag=3").expect("a level")], levels: Some(path.clone()) };
             flags.read().map_err(|failure| failure.to_string())
         };
         let both = "[[level]]\nname = \"round\"\nprice = 100.0\n\n\
