@@ -1,13 +1,20 @@
-"""statsforecast and scipy beside our walk, on the same bars. Start at `main`.
+"""statsforecast with scipy, and numpy alone, beside our walk, on the same bars. Start at `main`.
 
     python3 bench/rivals/market_walk.py --json
 
-The newest 70 days of up to 20 daily symbols, each day with levels of `maxdiff` from the six days before it. Theirs forecasts each price
-of each day once with statsforecast's Theta and its 80 % interval, from at most 512 bars, and has scipy's DIRECT (500 evaluations
-for each of the two ways out: a target, the close) choose the two levels of each day. Ours is the whole command, start, reading and report included: cold (`--no-cache`),
-filling an empty store, and warm from it. Rounds alternate; medians. statsforecast is run once before it is timed, since it
-compiles. Seconds of processors stand beside those of the clock, for machines that do other things too. Bars come from
-RAILBIRD_TEST_DATA.
+The newest 70 days of 20 symbols, each day with levels of `maxdiff` from the six days before it. Theirs forecasts each price of each day
+once with statsforecast's Theta and its 80 % interval, from 512 bars, and has scipy's DIRECT (500 evaluations for each of the two ways
+out: a target, the close) choose the two levels of each day, in one process. The program in numpy (market_numpy.py) fits all contexts
+in one batch and searches all windows in one batch, exactly. Both rivals are timed within a process that has imported
+everything; the numpy program also as a whole command, as ours is: start, reading and report included, cold (`--no-cache`), filling an empty
+store, and warm from it. Rounds alternate; medians, and the least of each beside them, since the machine may do other things too; seconds
+of processors as well. statsforecast is run once before it is timed, since it compiles.
+
+Symbols: the files below market/daily of RAILBIRD_TEST_DATA in order of their folders' share of the whole, sp500-2013-2018 first, whose
+newest 588 bars are unbroken; a name that was taken before is left out.
+
+Equal results: ours and numpy's must give the same total return for every symbol within 1e-6. statsforecast stops its search of the
+smoothing parameter early and draws its intervals, so its forecasts differ; by how much is printed.
 """
 
 from __future__ import annotations
@@ -40,7 +47,7 @@ def main() -> int:
         return 0
     try:
         python = environment.python_with(REQUIREMENTS, "walk")
-        folder = environment.test_data() / "market" / "daily" / "sp500-2013-2018"
+        folder = environment.test_data() / "market" / "daily"
     except environment.Unavailable as missing:
         print(f"market_walk: {missing}", file=sys.stderr)
         return 1
@@ -73,20 +80,24 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure(arguments: argparse.Namespace) -> dict:
+    import market_numpy
     import numpy
     import scipy
     import statsforecast
 
-    files = sorted(arguments.bars.glob("*.csv"))[: arguments.symbols]
+    files = symbols(arguments)
     tasks = [(str(file), arguments.sims) for file in files]
     # Compiles and imports in every process.
     with ProcessPoolExecutor(arguments.processes) as pool:
         list(pool.map(walk, [(str(files[0]), 1)] * 2 * arguments.processes))
-        theirs, theirs_cpu, ours = [], [], defaultdict(list)
+        theirs, theirs_cpu, ours, in_numpy = [], [], defaultdict(list), defaultdict(list)
+        market_numpy.walk_all([str(file) for file in files[:2]], arguments.sims)
         for round_ in range(max(arguments.rounds, arguments.theirs)):
             if round_ < arguments.rounds:
                 for kind, seconds in run_ours(arguments, files).items():
                     ours[kind].append(seconds)
+                for kind, seconds in run_numpy(arguments, files).items():
+                    in_numpy[kind].append(seconds)
             if round_ < arguments.theirs:
                 begin = time.perf_counter()
                 results = list(pool.map(walk, tasks))
@@ -94,11 +105,25 @@ def measure(arguments: argparse.Namespace) -> dict:
                 theirs_cpu.append(sum(result["cpu_s"] for result in results))
     theirs_s, theirs_cpu_s = statistics.median(theirs), statistics.median(theirs_cpu)
     ours_s = {kind: statistics.median(seconds) for kind, seconds in ours.items()}
+    numpy_s = {kind: statistics.median(seconds) for kind, seconds in in_numpy.items()}
+    made = market_numpy.walk_all([str(file) for file in files], arguments.sims)
+    told = totals(arguments, files)
+    apart = max(abs(one - other) for one, other in zip(told, made["totals"], strict=True))
+    if apart > 1e-6:
+        raise SystemExit(f"totals of ours and of numpy are {apart} apart: {list(zip(told, made['totals']))}")
+    # By symbol and key; theirs in the order of KEYS here, numpy's in its own.
+    off = [
+        abs(result["points"][key][day] / made["forecasts"][at][market_numpy.KEYS.index(key)][day] - 1) * 1e4
+        for at, result in enumerate(results)
+        for key in KEYS
+        for day in range(len(result["points"][key]))
+    ]
     return {
         "numpy": numpy.__version__,
         "scipy": scipy.__version__,
         "statsforecast": statsforecast.__version__,
         "symbols": len(files),
+        "files": [f"{file.parent.name}/{file.stem}" for file in files],
         "sims": arguments.sims,
         "processes_theirs": arguments.processes,
         "seconds_theirs": theirs_s,
@@ -107,11 +132,76 @@ def measure(arguments: argparse.Namespace) -> dict:
         "seconds_theirs_levels": sum(result["levels_s"] for result in results),
         "forecasts_theirs": sum(result["forecasts"] for result in results),
         "mean_total_theirs": statistics.mean(result["total"] for result in results),
+        "mean_total_ours": statistics.mean(told),
+        "totals_apart_numpy": apart,
+        "forecasts_apart_bp_median": statistics.median(off),
+        "forecasts_apart_bp_max": max(off),
         "seconds_ours": ours_s,
+        "seconds_ours_least": {kind: min(seconds) for kind, seconds in ours.items()},
+        "seconds_numpy": numpy_s,
+        "seconds_numpy_least": {kind: min(seconds) for kind, seconds in in_numpy.items()},
+        "ratio_numpy": numpy_s["command"] / ours_s["cold"],
+        "ratio_numpy_cpu": numpy_s["command_cpu"] / ours_s["cold_cpu"],
+        "ratio_numpy_within": numpy_s["within"] / ours_s["cold"],
         "ratio_cold": theirs_s / ours_s["cold"],
         "ratio_warm": theirs_s / ours_s["warm"],
         "ratio_cold_cpu": theirs_cpu_s / ours_s["cold_cpu"],
     }
+
+
+def symbols(arguments: argparse.Namespace) -> list:
+    """Files of symbols whose newest bars are unbroken, the largest folder first."""
+    needed = CONTEXT + TRAIN + arguments.sims
+    by_folder = defaultdict(list)
+    for file in sorted(arguments.bars.glob("*/*.csv")):
+        by_folder[file.parent.name].append(file)
+    files, names = [], set()
+    for folder in sorted(by_folder, key=lambda name: (-len(by_folder[name]), name)):
+        for file in by_folder[folder]:
+            if file.stem not in names and len(files) < arguments.symbols and unbroken(file, needed):
+                names.add(file.stem)
+                files.append(file)
+    return files
+
+
+def unbroken(path: Path, needed: int) -> bool:
+    """Whether the newest bars have neither a jump nor a hole, by the bounds of `railbird market check`."""
+    import datetime
+
+    with open(path, encoding="utf-8") as lines:
+        rows = [{key.lower(): value for key, value in row.items()} for row in csv.DictReader(lines)]
+    time_of = next(key for key in rows[0] if key in ("timestamp", "date", "time"))
+    rows = [row for row in rows if all(row[key] for key in KEYS)][-needed:]
+    if len(rows) < needed:
+        return False
+    for before, row in zip(rows, rows[1:]):
+        days = datetime.date.fromisoformat(row[time_of][:10]) - datetime.date.fromisoformat(before[time_of][:10])
+        if not 1 / 1.4 <= float(row["open"]) / float(before["close"]) <= 1.4 or days.days > 10:
+            return False
+        # Crypto has other fees, and is long only.
+        if datetime.date.fromisoformat(row[time_of][:10]).weekday() >= 5:
+            return False
+    return True
+
+
+def totals(arguments: argparse.Namespace, files: list) -> list:
+    """Total return of each symbol, as ours tells it."""
+    with tempfile.TemporaryDirectory() as data:
+        command = [str(arguments.ours), "market", "walk", *map(str, files), "--strategies", "maxdiff", "--no-cache", "--json"]
+        command += ["--sims", str(arguments.sims), "--data-dir", data]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    by_name = {symbol["symbol"]: symbol for symbol in json.loads(done.stdout)["symbols"]}
+    return [by_name[file.stem]["strategies"][0]["pessimistic"]["total"] for file in files]
+
+
+def run_numpy(arguments: argparse.Namespace, files: list) -> dict:
+    """Seconds of the program in numpy, as a command and within it."""
+    script = Path(__file__).with_name("market_numpy.py")
+    command = [sys.executable, str(script), "--sims", str(arguments.sims), *map(str, files)]
+    begin, cpu_begin = time.perf_counter(), cpu()
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    seconds = {"command": time.perf_counter() - begin, "command_cpu": cpu() - cpu_begin}
+    return seconds | {"within": json.loads(done.stdout)["seconds"]}
 
 
 def run_ours(arguments: argparse.Namespace, files: list) -> dict:
@@ -146,7 +236,8 @@ def walk(task: tuple) -> dict:
     path, sims = task
     cpu_begin = time.process_time()
     with open(path, encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
+        rows = [{key.lower(): value for key, value in row.items()} for row in csv.DictReader(lines)]
+    rows = [row for row in rows if all(row[key] for key in KEYS)]
     prices = {key: numpy.array([float(row[key]) for row in rows]) for key in KEYS}
     days = len(rows)
     targets = range(days - sims - TRAIN, days)
@@ -177,6 +268,7 @@ def walk(task: tuple) -> dict:
         "cpu_s": time.process_time() - cpu_begin,
         "forecasts_s": forecasts_s,
         "levels_s": levels_s,
+        "points": {key: [float(forecast[key][day]) for day in targets] for key in KEYS},
         "total": total - 1,
     }
 
@@ -208,16 +300,24 @@ def pay(window: list, m_h: float, m_l: float, out: str):
 
 
 def table(document: dict) -> str:
-    ours = document["seconds_ours"]
+    ours, least, in_numpy = document["seconds_ours"], document["seconds_ours_least"], document["seconds_numpy"]
     return (
         f"statsforecast {document['statsforecast']}, scipy {document['scipy']}, numpy {document['numpy']}\n"
-        f"{document['symbols']} symbols, {document['sims']} simulations: theirs {document['seconds_theirs']:.1f} s "
+        f"{document['symbols']} symbols ({', '.join(document['files'])}), {document['sims']} simulations\n"
+        f"statsforecast + scipy {document['seconds_theirs']:.1f} s "
         f"({document['forecasts_theirs']} forecasts {document['seconds_theirs_forecasts']:.1f} s, levels "
-        f"{document['seconds_theirs_levels']:.1f} s; {document['processes_theirs']} processes)\n"
-        f"ours cold {ours['cold'] * 1e3:.0f} ms: {document['ratio_cold']:.0f}×; filling the store {ours['filling'] * 1e3:.0f} ms; "
-        f"warm {ours['warm'] * 1e3:.0f} ms: {document['ratio_warm']:.0f}×\n"
-        f"processors: theirs {document['seconds_theirs_cpu']:.1f} s, ours cold {ours['cold_cpu'] * 1e3:.0f} ms: "
-        f"{document['ratio_cold_cpu']:.0f}×"
+        f"{document['seconds_theirs_levels']:.1f} s; {document['processes_theirs']} processes), processors "
+        f"{document['seconds_theirs_cpu']:.1f} s\n"
+        f"numpy alone: command {in_numpy['command'] * 1e3:.0f} ms, processors {in_numpy['command_cpu'] * 1e3:.0f} ms, "
+        f"within {in_numpy['within'] * 1e3:.0f} ms\n"
+        f"ours cold {ours['cold'] * 1e3:.0f} ms (least {least['cold'] * 1e3:.0f}), processors {ours['cold_cpu'] * 1e3:.0f} ms; "
+        f"filling the store {ours['filling'] * 1e3:.0f} ms; warm {ours['warm'] * 1e3:.0f} ms\n"
+        f"cold beside statsforecast + scipy: {document['ratio_cold']:.0f}×, by processors {document['ratio_cold_cpu']:.0f}×; "
+        f"warm {document['ratio_warm']:.0f}×\n"
+        f"cold beside numpy: command {document['ratio_numpy']:.1f}×, by processors {document['ratio_numpy_cpu']:.1f}×, "
+        f"numpy's time within {document['ratio_numpy_within']:.1f}×\n"
+        f"totals of ours and numpy are {document['totals_apart_numpy']:.1e} apart at most; statsforecast's forecasts are "
+        f"{document['forecasts_apart_bp_median']:.3f} bp from them in the median, {document['forecasts_apart_bp_max']:.1f} at most"
     )
 
 

@@ -1,5 +1,8 @@
 //! `cargo xtask bench [name]`: figures beside their targets, and beside the rival where there is one.
 
+mod market;
+mod stages;
+
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -20,8 +23,8 @@ pub(crate) fn run(repo: &Repo, name: Option<&str>) -> Result<bool> {
         println!("\n=== {name}");
         match name.as_str() {
             "f1" => f1(repo)?,
-            "book" => book(repo)?,
-            "market" => market(repo)?,
+            "book" => [book(repo), stages::book_stages(repo)].into_iter().collect::<Result<()>>()?,
+            "market" => market::run(repo)?,
             name => run_command(&mut repo.cargo(&["bench", "--workspace", "--bench", name]))?,
         }
     }
@@ -156,20 +159,6 @@ fn book(repo: &Repo) -> Result<()> {
     println!("\nfold alone against the compiled loop in Python: {ratio:.1} times, target {FOLD_TARGET}");
     println!("ticks to Parquet on one thread: {:.2} M rows/s, target {:.0}", rate(seconds[0]) / 1e6, BARS_TARGET / 1e6);
     if ratio < FOLD_TARGET || rate(seconds[0]) < BARS_TARGET { bail!("a target was missed") } else { Ok(()) }
-}
-
-/// What the market's rivals print: each runs ours beside its own.
-fn market(repo: &Repo) -> Result<()> {
-    let data = repo.recordings();
-    for rival in ["market_optimizers", "market_signals", "market_walk"] {
-        let script = format!("bench/rivals/{rival}.py");
-        if !repo.root.join(&script).is_file() {
-            continue;
-        }
-        println!("\n--- {script}");
-        run_command(repo.command("python3").arg(script).env("RAILBIRD_TEST_DATA", &data))?;
-    }
-    Ok(())
 }
 
 /// Names of the benchmarks of the crates: files of `benches/`.
