@@ -1,16 +1,19 @@
-//! Times back-tests of signals: columns of bars in memory, signals of a given density; trades and statistics of each column.
+//! Times back-tests of signals: columns of bars in memory, signals of a given density; trades and statistics of each
+//! column.
 //!
-//! Arguments: a folder with `open`, `close` (f64) and `entries`, `exits` (one byte a bar), little endian, column after column;
-//! the number of bars; the number of columns; the fee. Prints a line `statistic` a column, and for each kind of run a line
-//! `time` with the least and the median of its seconds, the processors' seconds, trades, and trades that a stop ended.
+//! Arguments: a folder with `open`, `close` (f64) and `entries`, `exits` (one byte a bar), little endian, column after
+//! column; the number of bars; the number of columns; the fee. Prints a line `statistic` a column (total, drawdown,
+//! trades, winners, Sharpe ratio, checksums of the bars of entries and exits, money that all trades moved), and for
+//! each kind of run a line `time` with the least and the median of its seconds, the processors' seconds, trades, and
+//! trades that a stop or target ended.
 //!
-//! In the time: from prices and packed signals in memory to the statistics of all columns, and to their trades where the
-//! kind's name has them. `trades` writes them where those of the run before were, `trades_anew` into new memory.
+//! In the time: from prices and packed signals in memory to the statistics of all columns, and to their trades where
+//! the kind's name has them. `trades` writes them where those of the run before were, `trades_anew` into new memory.
 #![expect(clippy::print_stdout, reason = "an example speaks on standard output")]
 
 use std::{error::Error, fs, path::Path, time::Instant};
 
-use railbird_market::signals::{Bits, Column, Prices, Rules, Signals, Statistics, Stops, Trade, skip};
+use railbird_market::signals::{Bits, Column, Counts, Prices, Rules, Signals, Statistics, Stops, Trade, skip};
 use railbird_timeline::Ts;
 use rayon::prelude::*;
 
@@ -66,17 +69,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plain = statistics(&rules);
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
     assert_eq!(one.install(|| statistics(&rules)), plain, "one thread and many give the same");
-    assert_eq!(traded(&rules, &mut none()), plain, "a trade log changes nothing");
-    for column in &plain {
+    let mut logs = none();
+    assert_eq!(traded(&rules, &mut logs), plain, "a trade log changes nothing");
+    for (column, log) in plain.iter().zip(&logs) {
         let (counts, sharpe) = (column.counts, column.sharpe.unwrap_or(f64::NAN));
         let (total, drawdown) = (column.total, column.drawdown_max);
-        println!("statistic {total:e} {drawdown:e} {} {} {sharpe:e}", counts.trades, counts.wins);
+        let (entries, exits) = (checksum(log, |trade| trade.entry_bar), checksum(log, |trade| trade.exit_bar));
+        let moved: f64 = log.iter().map(|trade| trade.gain.abs()).sum();
+        let Counts { trades, wins, .. } = counts;
+        println!("statistic {total:e} {drawdown:e} {trades} {wins} {sharpe:e} {entries} {exits} {moved:e}");
     }
     report("pack", &mut || {
         std::hint::black_box(pack());
         vec![]
     });
-    let mut logs = none();
     report("trades", &mut || traded(&rules, &mut logs));
     report("trades_anew", &mut || traded(&rules, &mut none()));
     report("statistics", &mut || statistics(&rules));
@@ -84,6 +90,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         report(name, &mut || traded(rules, &mut logs));
     }
     Ok(())
+}
+
+/// A number that is the same where trades are of the same bars in the same order: each bar times its trade's number,
+/// wrapping.
+fn checksum(log: &[Trade], bar: fn(&Trade) -> usize) -> u64 {
+    (1..).zip(log).fold(0, |sum: u64, (number, trade)| sum.wrapping_add((bar(trade) as u64).wrapping_mul(number)))
 }
 
 /// Runs and prints times.

@@ -1,11 +1,12 @@
 //! Signals of one symbol with an account of its own, from one event to the next. Start at [`skip`].
 //!
-//! Flat bars are never touched: the next entry is the next bit of a word of 64 bars. While a position is held, its closes are
-//! read once for the figures, and its highs and lows only where stops are set. Where the whole account is in a long, a bar's
-//! return is that of its close, whatever the account, so that eight bars are summed at a time; where all trades are such ones
-//! (`plain`), no trade waits for what the one before it came to.
+//! Flat bars are never touched: the next entry is the next bit of a word of 64 bars. While a position is held, its
+//! closes are read once for the figures, and its highs and lows only where stops are set. Where the whole account is in
+//! a long, a bar's return is that of its close, whatever the account, so that eight bars are summed at a time; where
+//! all trades are such ones that signals end, [`whole`] takes 64 bars at a time instead.
 //!
-//! Trades are those of [`walk`](super::walk()), bit for bit; figures within 1e-9 of them, since sums are taken in another order.
+//! Trades are those of [`walk`](super::walk()), bit for bit; figures within 1e-9 of them, since sums are taken in
+//! another order.
 
 use serde::Serialize;
 
@@ -102,8 +103,8 @@ pub fn skip(column: &Column<'_>, rules: &Rules, periods_a_year: f64, mut log: Op
     if is_whole(column, rules) {
         let noted = log.as_ref().map_or(0, |log| log.len());
         let done = match log.as_deref_mut() {
-            Some(log) => whole(column, rules, |trade| log.push(trade)),
-            None => whole(column, rules, |_| ()),
+            Some(log) => whole(column, rules, counts, |trade| log.push(trade)),
+            None => whole(column, rules, counts, |_| ()),
         };
         if let Some((tally, counts)) = done {
             return tally.finish(bars, periods_a_year, rules.cash, counts);
@@ -197,8 +198,8 @@ fn next_exit(signals: &Signals, position: &Position, rules: &Rules, bars: usize)
     (last + 1, Reason::Time)
 }
 
-/// Holds a position up to the open of `ordered`, or to where something else ends it: that bar and fill. Marks every close at
-/// which it is still held.
+/// Holds a position up to the open of `ordered`, or to where something else ends it: that bar and fill. Marks every
+/// close at which it is still held.
 fn hold(
     position: &mut Position,
     prices: Prices<'_>,

@@ -135,27 +135,6 @@ proptest! {
     }
 
     #[test]
-    fn longs_of_the_whole_account_need_no_positions(owned in path(1..400), costs in (0.0..0.01_f64, 0.0..0.01_f64)) {
-        let signals = Signals { short_entry: Bits::default(), ..owned.signals.clone() };
-        let column = Column { signals: &signals, ..owned.column() };
-        let rules = Rules { fee: costs.0, slippage: costs.1, ..Rules::default() };
-        let (plain, log) = (skip(&column, &rules, 252.0, None), &mut Vec::new());
-        let fast = skip(&column, &rules, 252.0, Some(log));
-        let counted = |found: &Statistics| Counts { gained: 0.0, lost: 0.0, costs: 0.0, ..found.counts };
-        prop_assert_eq!(counted(&plain), counted(&fast));
-        let figures = |found: &Statistics| {
-            let counts = found.counts;
-            let money = [counts.gained, counts.lost, counts.costs].map(|money| money / rules.cash);
-            [found.total, found.mean, found.drawdown_max, found.exposure, found.turnover, money[0], money[1], money[2]]
-        };
-        for (plain, fast) in figures(&plain).into_iter().zip(figures(&fast)) {
-            prop_assert!(near(plain, fast), "{plain} {fast}");
-        }
-        prop_assert!(near_or_none(plain.volatility, fast.volatility) && near_or_none(plain.sharpe, fast.sharpe));
-        prop_assert!(near_or_none(plain.sortino, fast.sortino), "{plain:?} {fast:?}");
-    }
-
-    #[test]
     fn money_is_neither_made_nor_lost(owned in path(1..160), rules in rules()) {
         let plain = walk(&[owned.column()], &rules);
         let gained: f64 = plain.trades.iter().map(|trade| trade.gain).sum();

@@ -1,13 +1,13 @@
 //! Longs of the whole account, from one signal to another, 64 bars at a time. Start at [`whole`].
 //!
-//! Where nothing but signals ends a position, whether one is held is a matter of the last signal alone: an entry sets it, an
-//! exit clears it. That is how a carry runs through an addition, so that one addition tells it for a word of 64 bars
-//! ([`Latch::held`]). A bar held from close to close returns the ratio of its closes, whatever the account: those are summed
-//! without a branch. What is left for a trade are its two fills, and a look at the extremes of its words: only where they
-//! could make a new high or a deeper drawdown are its closes read again.
+//! Where nothing but signals ends a position, whether one is held is a matter of the last signal alone: an entry sets
+//! it, an exit clears it. That is how a carry runs through an addition, so that one addition tells it for a word of 64
+//! bars ([`Latch::held`]). A bar held from close to close returns the ratio of its closes, whatever the account: those
+//! are summed without a branch. What is left for a trade are its two fills, and a look at the extremes of its words:
+//! only where they could make a new high or a deeper drawdown are its closes read again.
 //!
-//! Trades and counts are those of [`walk`](super::walk()), bit for bit; figures within 1e-9 of them, since sums are taken in
-//! another order.
+//! Trades and counts are those of [`walk`](super::walk()), bit for bit; figures within 1e-9 of them, since sums are
+//! taken in another order.
 
 use super::{
     rules::{Reason, Rules, Side, Size, Trade},
@@ -15,10 +15,11 @@ use super::{
     walk::{Column, Prices},
 };
 
-/// Words of 64 bars whose trades are taken together: their prices stay in the nearest caches from one pass to the other.
+/// Words of 64 bars whose trades are taken together: their prices stay in the nearest caches from one pass to the
+/// other.
 const WORDS: usize = 16;
 
-/// Accounts worth less, or more than its inverse, go bar by bar: rounding may leave an entry without a size.
+/// Accounts worth less are walked the other way: rounding may leave an entry without a size.
 const LEAST: f64 = 1e-200;
 
 /// Whether every trade is the whole account in a long, from one signal to another.
@@ -38,11 +39,15 @@ pub(super) fn is_whole(column: &Column<'_>, rules: &Rules) -> bool {
         && countable
 }
 
-/// Trades of which [`is_whole`] holds, each given to `note`, and what they come to. `None` where the account leaves the range
-/// in which an entry is sure to have a size; what was noted until then is void.
-pub(super) fn whole(column: &Column<'_>, rules: &Rules, mut note: impl FnMut(Trade)) -> Option<(Tally, Counts)> {
+/// Trades of which [`is_whole`] holds, each given to `note` and added to `counts`, and what they come to. `None` where the
+/// account leaves the range in which an entry is sure to have a size; what was noted until then is void.
+pub(super) fn whole(
+    column: &Column<'_>,
+    rules: &Rules,
+    mut counts: Counts,
+    mut note: impl FnMut(Trade),
+) -> Option<(Tally, Counts)> {
     let Column { prices: Prices { open, close, .. }, signals } = *column;
-    let mut counts = Counts { conflicts: signals.conflicts(), ..Counts::default() };
     let (mut account, mut held_sums) = (Account::new(rules), Held::default());
     let Some(last) = close.len().checked_sub(1) else { return Some((account.tally(&held_sums), counts)) };
     let words = close.len().div_ceil(64);
@@ -86,7 +91,8 @@ struct Latch {
 }
 
 impl Latch {
-    /// Of 64 bars: those at whose close the long is held, its orders at the open being filled; and the same of one bar earlier.
+    /// Of 64 bars: those at whose close the long is held, its orders at the open being filled; and the same of one bar
+    /// earlier.
     ///
     /// An entry is a carry that begins, an exit one that ends, and all other bars pass it on. No bar is both.
     #[inline]
@@ -216,7 +222,8 @@ const MASKS: [[u64; LANES]; 1 << LANES] = {
 };
 
 impl Held {
-    /// Adds the returns of bars that are `held` at their close and were at the one `before`; the extremes of all 64 closes.
+    /// Adds the returns of bars that are `held` at their close and were at the one `before`; the extremes of all 64
+    /// closes.
     #[inline]
     fn add(&mut self, close: &[f64], at: usize, held: u64, before: u64) -> Extremes {
         self.bars += u64::from(held.count_ones());
@@ -237,8 +244,10 @@ impl Held {
     fn add_word(&mut self, now: &[f64; 64], earlier: &[f64; 64], both: u64) -> Extremes {
         let (mut least, mut most) = ([f64::INFINITY; LANES], [0.0; LANES]);
         let (now, earlier) = (now.as_chunks::<LANES>().0, earlier.as_chunks::<LANES>().0);
-        for (at, (now, earlier)) in now.iter().zip(earlier).enumerate() {
-            let mask = &MASKS[(both >> (at * LANES)) as usize % MASKS.len()];
+        let mut both = both;
+        for (now, earlier) in now.iter().zip(earlier) {
+            let mask = &MASKS[both as usize % MASKS.len()];
+            both >>= LANES;
             let mut gains = [0.0; LANES];
             for lane in 0..LANES {
                 let gain = now[lane] / earlier[lane] - 1.0;
@@ -294,8 +303,8 @@ impl Account {
         }
     }
 
-    /// Prices of a trade, and the returns of its first and last bar. Nothing of that waits for the account: it runs beside the
-    /// chain of what the account is worth.
+    /// Prices of a trade, and the returns of its first and last bar. Nothing of that waits for the account: it runs
+    /// beside the chain of what the account is worth.
     #[inline(always)]
     fn fill(&mut self, (from, to): (usize, usize), open: f64, end: f64, close: &[f64]) -> Fill {
         let (bought, sold) = (open * self.buying, end * self.selling);
@@ -498,7 +507,9 @@ mod tests {
         }
 
         #[test]
-        fn a_carry_holds_what_signals_hold(words in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<u64>()), 1..9)) {
+        fn a_carry_holds_what_signals_hold(
+            words in proptest::collection::vec((any::<u64>(), any::<u64>(), any::<u64>()), 1..9),
+        ) {
             let (mut latch, mut earlier, mut held) = (Latch::default(), false, false);
             for (entry, exit, rare) in words {
                 // Long runs of carries too.
