@@ -142,17 +142,18 @@ pub(crate) mod function {
     pub(crate) const COUNT: usize = BETWEEN.1;
     /// First and the one after the last.
     pub(crate) const TOP: (usize, usize) = (0, 4);
-    pub(crate) const BIDS: (usize, usize) = (TOP.1, TOP.1 + 2 * BANDS + 1);
-    pub(crate) const ASKS: (usize, usize) = (BIDS.1, BIDS.1 + 2 * BANDS + 1);
-    pub(crate) const BETWEEN: (usize, usize) = (ASKS.1, ASKS.1 + 1 + BANDS);
+    pub(crate) const BETWEEN: (usize, usize) = (SIDES[1] + SIDE_COUNT, SIDES[1] + SIDE_COUNT + 1 + BANDS);
+    /// Functions of a side, and the first of each side.
+    pub(crate) const SIDE_COUNT: usize = 2 * BANDS + 1;
+    pub(crate) const SIDES: [usize; 2] = [TOP.1, TOP.1 + SIDE_COUNT];
 
     pub(crate) const MID: usize = 0;
     pub(crate) const WEIGHTED_MID: usize = 1;
     pub(crate) const SPREAD: usize = 2;
     pub(crate) const IMBALANCE_1: usize = 3;
-    pub(crate) const BAND: [usize; 2] = [BIDS.0, ASKS.0];
-    pub(crate) const SHARE: [usize; 2] = [BIDS.0 + BANDS, ASKS.0 + BANDS];
-    pub(crate) const DEPTH: [usize; 2] = [BIDS.0 + 2 * BANDS, ASKS.0 + 2 * BANDS];
+    pub(crate) const BAND: [usize; 2] = SIDES;
+    pub(crate) const SHARE: [usize; 2] = [SIDES[0] + BANDS, SIDES[1] + BANDS];
+    pub(crate) const DEPTH: [usize; 2] = [SIDES[0] + 2 * BANDS, SIDES[1] + 2 * BANDS];
     pub(crate) const IMBALANCE_10: usize = BETWEEN.0;
     pub(crate) const BAND_IMBALANCE: usize = BETWEEN.0 + 1;
 

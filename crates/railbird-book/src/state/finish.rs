@@ -49,6 +49,11 @@ impl Sheet<'_> {
     }
 }
 
+/// Nearly all sums fit into 64 bits, which are converted faster.
+fn float(sum: i128) -> f64 {
+    i64::try_from(sum).map_or_else(|_| sum as f64, |sum| sum as f64)
+}
+
 fn ratio(part: f64, whole: f64) -> Option<f64> {
     (whole != 0.0).then(|| part / whole)
 }
@@ -73,9 +78,7 @@ impl Bar<'_> {
     }
 
     fn size(&self, quanta: i128) -> f64 {
-        // Nearly all sums fit into 64 bits, which are converted faster.
-        let float = i64::try_from(quanta).map_or_else(|_| quanta as f64, |quanta| quanta as f64);
-        float / self.rules.quanta
+        float(quanta) / self.rules.quanta
     }
 
     /// Means over time and values at the end; returns the means of the bands' sizes, in size.
@@ -114,19 +117,19 @@ impl Bar<'_> {
 
     fn gaps(&self, sheet: &mut Sheet<'_>) {
         for side in 0..2 {
-            let (mut before, mut largest, mut sum, mut n) = (None::<i64>, 0_i128, 0_i128, 0);
+            let (mut before, mut largest, mut sum, mut n) = (None::<i64>, 0_u64, 0_i128, 0);
             for (_, price, _) in self.present(side) {
                 if let Some(before) = before {
-                    let gap = (i128::from(price) - i128::from(before)).abs();
+                    let gap = price.abs_diff(before);
                     largest = largest.max(gap);
-                    sum += gap;
+                    sum += i128::from(gap);
                     n += 1;
                 }
                 before = Some(price);
             }
             let there = n > 0;
             sheet.number(place::gap(side), there.then(|| largest as f64 / self.rules.point));
-            sheet.number(place::gap(side) + 1, there.then(|| sum as f64 / f64::from(n) / self.rules.point));
+            sheet.number(place::gap(side) + 1, there.then(|| float(sum) / f64::from(n) / self.rules.point));
         }
     }
 
@@ -232,7 +235,7 @@ impl Bar<'_> {
             sheet.number(place::TRADE + 1 + at, Some(self.size(volume)));
         }
         let price = |price: f64| price / PRICE_SCALE as f64;
-        sheet.number(place::TRADE + 6, ratio(trades.turnover as f64, trades.priced as f64).map(price));
+        sheet.number(place::TRADE + 6, ratio(float(trades.turnover), float(trades.priced)).map(price));
         for at in 0..4 {
             sheet.number(place::TRADE + 7 + at, trades.prices.map(|prices| price(prices[at] as f64)));
         }

@@ -68,7 +68,8 @@ pub(crate) trait Row: Clone {
         let likely = likely.min(LEVELS - 1);
         // Of levels that repeat a price the first counts, as it would without the guess.
         let (at, size) = self.level(side, likely);
-        if at == price && (likely == 0 || self.level(side, likely - 1).0 != price) {
+        let first = (likely == 0) | (self.level(side, likely.saturating_sub(1)).0 != price);
+        if (at == price) & first {
             return size;
         }
         self.search(side, price)

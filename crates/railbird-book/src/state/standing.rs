@@ -238,12 +238,10 @@ impl Standing {
             self.quote = quote;
             self.change(TOP, time, tally);
         }
-        for (side, dirty) in dirty.into_iter().enumerate() {
-            if dirty {
-                self.change(SIDE + side, time, tally);
-            }
+        for side in these(dirty) {
+            self.change_side(side, time, tally);
         }
-        if dirty[0] || dirty[1] {
+        if dirty[0] | dirty[1] {
             self.change(BETWEEN, time, tally);
         }
         self.known = true;
@@ -254,6 +252,16 @@ impl Standing {
     fn change(&mut self, part: usize, time: i64, tally: &mut Tally) {
         if self.known && time > self.parts[part].since {
             self.add(part, time, tally);
+        }
+        self.parts[part] = Part { since: time, stale: true };
+    }
+
+    /// As [`Standing::change`], of a side.
+    #[inline]
+    fn change_side(&mut self, side: usize, time: i64, tally: &mut Tally) {
+        let part = SIDE + side;
+        if self.known && time > self.parts[part].since {
+            tally.held_side(&self.values, side, time - self.parts[part].since);
         }
         self.parts[part] = Part { since: time, stale: true };
     }
@@ -271,7 +279,6 @@ impl Standing {
                 tally.both += if values.both { ns } else { 0 };
                 tally.top += if values.top { ns } else { 0 };
             }
-            SIDE => tally.held(values, function::BIDS, ns),
             BETWEEN => {
                 tally.held(values, function::BETWEEN, ns);
                 tally.any += if values.any { ns } else { 0 };
@@ -279,7 +286,7 @@ impl Standing {
                     *time += if known { ns } else { 0 };
                 }
             }
-            _ => tally.held(values, function::ASKS, ns),
+            _ => tally.held_side(values, part - SIDE, ns),
         }
     }
 
@@ -289,10 +296,8 @@ impl Standing {
         if self.parts[TOP].stale {
             self.work_out_top(rules.point);
         }
-        for side in 0..2 {
-            if self.parts[SIDE + side].stale {
-                self.work_out_side(side, &rules.edges);
-            }
+        for side in these([self.parts[SIDE].stale, self.parts[SIDE + 1].stale]) {
+            self.work_out_side(side, &rules.edges);
         }
         if self.parts[BETWEEN].stale {
             self.work_out_between();
@@ -348,6 +353,15 @@ impl Standing {
             values.of[function::BAND_IMBALANCE + band] = if values.band[band] { imbalance } else { 0.0 };
         }
     }
+}
+
+/// The sides that are meant. Mostly it is one of the two, and no telling which: a loop over those that are is foreseen by the
+/// processor where a question to each is not.
+#[inline]
+fn these(sides: [bool; 2]) -> impl Iterator<Item = usize> {
+    let first = usize::from(!sides[0]);
+    let last = 1 + usize::from(sides[1]);
+    first..last.max(first)
 }
 
 #[cfg(test)]

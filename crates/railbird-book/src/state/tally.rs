@@ -86,6 +86,17 @@ impl Tally {
         }
     }
 
+    /// As [`Tally::held`], of a side's functions.
+    #[inline]
+    pub(crate) fn held_side(&mut self, values: &Values, side: usize, ns: i64) {
+        let weight = ns as f64;
+        let from = function::SIDES[side];
+        let functions = from..from + function::SIDE_COUNT;
+        for (integral, value) in self.integral[functions.clone()].iter_mut().zip(&values.of[functions]) {
+            *integral += value * weight;
+        }
+    }
+
     /// Mean of a function over the time in which it is known; `None` where there is none.
     pub(crate) fn mean(&self, of: usize) -> Option<f64> {
         let ns = match function::need(of) {
