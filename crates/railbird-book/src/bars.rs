@@ -170,7 +170,14 @@ enum AnyFold {
 }
 
 /// What the fold hands to the writer.
-enum Handed {
+enum Handed<'b> {
+    Names(Vec<String>),
+    /// To be left empty: taken, or cleared.
+    Bars(&'b mut Vec<Tagged>),
+}
+
+/// What the fold sends to a writer that runs beside it.
+enum Sent {
     Names(Vec<String>),
     Bars(Vec<Tagged>),
 }
@@ -184,7 +191,7 @@ impl<'a> Folds<'a> {
     fn run(
         &mut self,
         chunk: &mut Chunk,
-        hand: &mut dyn FnMut(Handed) -> Result<(), TableError>,
+        hand: &mut dyn FnMut(Handed<'_>) -> Result<(), TableError>,
     ) -> Result<(), TableError> {
         if !chunk.named.is_empty() {
             for symbol in &mut chunk.named {
@@ -219,7 +226,7 @@ impl<'a> Folds<'a> {
     }
 
     /// Ends the last bars.
-    fn finish(&mut self, hand: &mut dyn FnMut(Handed) -> Result<(), TableError>) -> Result<FoldCounts, TableError> {
+    fn finish(&mut self, hand: &mut dyn FnMut(Handed<'_>) -> Result<(), TableError>) -> Result<FoldCounts, TableError> {
         let mut all = FoldCounts::default();
         for (instrument, fold) in self.folds.iter_mut().enumerate() {
             let block = &mut self.block;
@@ -236,10 +243,10 @@ impl<'a> Folds<'a> {
             };
             all.add(&counts);
             if self.block.len() >= BLOCK_BARS {
-                hand(Handed::Bars(std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK_BARS))))?;
+                hand(Handed::Bars(&mut self.block))?;
             }
         }
-        hand(Handed::Bars(std::mem::take(&mut self.block)))?;
+        hand(Handed::Bars(&mut self.block))?;
         Ok(all)
     }
 }
@@ -258,28 +265,32 @@ fn run<R: Row>(
     rows: &[R],
     instrument: u32,
     block: &mut Vec<Tagged>,
-    hand: &mut dyn FnMut(Handed) -> Result<(), TableError>,
+    hand: &mut dyn FnMut(Handed<'_>) -> Result<(), TableError>,
 ) -> Result<(), TableError> {
     let mut failed = Ok(());
     fold.run(rows, &mut |bar| {
         keep(block, instrument, bar);
         if block.len() >= BLOCK_BARS {
-            let full = std::mem::replace(block, Vec::with_capacity(BLOCK_BARS));
             if failed.is_ok() {
-                failed = hand(Handed::Bars(full));
+                failed = hand(Handed::Bars(block));
             }
+            block.clear();
         }
     });
     failed
 }
 
-fn write<W: Write + Send>(writer: &mut TableWriter<'_, W>, handed: Handed) -> Result<(), TableError> {
+fn write<W: Write + Send>(writer: &mut TableWriter<'_, W>, handed: Handed<'_>) -> Result<(), TableError> {
     match handed {
         Handed::Names(names) => {
             writer.name(names);
             Ok(())
         }
-        Handed::Bars(bars) => writer.add(&bars),
+        Handed::Bars(bars) => {
+            let added = writer.add(bars);
+            bars.clear();
+            added
+        }
     }
 }
 
@@ -311,7 +322,7 @@ fn in_turn<W: Write + Send>(
 ) -> Result<Ended<W>, BarsError> {
     let (mut decode, mut fold, mut write_busy) = (Busy::new(clock), Busy::new(clock), Busy::new(clock));
     let mut chunk = Chunk::default();
-    let mut hand = |handed| write_busy.of(|| write(&mut writer, handed));
+    let mut hand = |handed: Handed<'_>| write_busy.of(|| write(&mut writer, handed));
     while decode.of(|| reader.fill(&mut chunk))? {
         fold.of(|| folds.run(&mut chunk, &mut hand))?;
     }
@@ -335,7 +346,7 @@ fn beside<W: Write + Send>(
     thread::scope(|scope| {
         let (to_fold, chunks) = sync_channel::<Chunk>(WAITING_MAX);
         let (to_reader, spare) = sync_channel::<Chunk>(WAITING_MAX + 2);
-        let (to_writer, handed) = sync_channel::<Handed>(WAITING_MAX);
+        let (to_writer, handed) = sync_channel::<Sent>(WAITING_MAX);
         let decoding = scope.spawn(move || {
             let mut busy = Busy::new(clock);
             let ended = decode_all(&mut reader, &to_fold, &spare, &mut busy);
@@ -349,10 +360,14 @@ fn beside<W: Write + Send>(
         });
         let mut busy = Busy::new(clock);
         let mut waiting = Duration::ZERO;
-        let mut hand = |handed| {
+        let mut hand = |handed: Handed<'_>| {
             let from = clock.monotonic();
+            let sent = match handed {
+                Handed::Names(names) => Sent::Names(names),
+                Handed::Bars(bars) => Sent::Bars(std::mem::replace(bars, Vec::with_capacity(BLOCK_BARS))),
+            };
             // A writer that went away tells why when it is joined.
-            let _ = to_writer.send(handed);
+            let _ = to_writer.send(sent);
             waiting += clock.monotonic().saturating_sub(from);
             Ok(())
         };
@@ -400,11 +415,14 @@ fn decode_all(
 
 fn write_all<W: Write + Send>(
     writer: &mut TableWriter<'_, W>,
-    handed: &Receiver<Handed>,
+    sent: &Receiver<Sent>,
     busy: &mut Busy<'_>,
 ) -> Result<(), TableError> {
-    for handed in handed {
-        busy.of(|| write(writer, handed))?;
+    for sent in sent {
+        busy.of(|| match sent {
+            Sent::Names(names) => write(writer, Handed::Names(names)),
+            Sent::Bars(mut bars) => write(writer, Handed::Bars(&mut bars)),
+        })?;
     }
     Ok(())
 }

@@ -6,38 +6,34 @@
 //! Invariant: the bytes depend on the bars alone, not on when they come; memory does not grow with their number, but for
 //! the eight bytes that say where a bar lies on the shelf.
 
+mod group;
+mod pages;
+
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
     sync::Arc,
 };
 
-use arrow::{
-    array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray},
-    buffer::{BooleanBuffer, NullBuffer, ScalarBuffer},
-    datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit},
-};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::{
     arrow::ArrowWriter,
     basic::{Compression, Encoding, ZstdLevel},
     errors::ParquetError,
-    file::properties::{EnabledStatistics, WriterProperties},
+    file::{
+        properties::{EnabledStatistics, WriterProperties},
+        writer::SerializedFileWriter,
+    },
     schema::types::ColumnPath,
 };
 
+use self::group::Groups;
 use crate::{
     columns::{COLUMN_COUNT, Unit, columns},
-    state::finish::{Cells, NO_COUNT},
+    state::finish::Cells,
 };
 
-/// Bars that are turned into columns at once.
-pub(crate) const BLOCK_BARS: usize = 1024;
-
-/// Bars of a row group. Each column of a group has a compressor of its own, so that a few large groups cost less than many
-/// small ones; what waits in memory is pages, not groups.
-const GROUP_BARS: usize = 1 << 16;
-
-/// Bars of a page: 64 KB of one column, 20 MB of all before compression.
-const PAGE_BARS: usize = 8192;
+/// Bars that are turned into columns at once: 150 KB, which the cache holds while they are.
+pub(crate) const BLOCK_BARS: usize = 64;
 
 /// Name of the time zone of all times.
 const TIME_ZONE: &str = "UTC";
@@ -125,6 +121,7 @@ impl TableForm {
         Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
     }
 
+    /// How the file and its keys are written; the other columns are encoded here.
     fn properties(&self) -> Result<WriterProperties, ParquetError> {
         let compression = match self.compression {
             0 => Compression::UNCOMPRESSED,
@@ -133,25 +130,17 @@ impl TableForm {
         let mut properties = WriterProperties::builder()
             .set_compression(compression)
             .set_created_by("railbird".to_owned())
-            .set_max_row_group_row_count(Some(GROUP_BARS))
-            .set_data_page_row_count_limit(PAGE_BARS)
             .set_dictionary_enabled(false)
             .set_offset_index_disabled(true)
             .set_statistics_enabled(EnabledStatistics::None);
-        for at in &self.columns {
-            let column = &columns()[*at];
-            let path = ColumnPath::from(column.name.as_str());
-            // Readers prune by keys alone; statistics of the others would cost more than they save.
-            if *at < KEYS {
-                properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
-            }
-            match column.unit {
-                Unit::Text => properties = properties.set_column_dictionary_enabled(path, true),
-                Unit::Nanoseconds | Unit::Count => {
-                    properties = properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-                }
-                _ => {}
-            }
+        // Those of the keys: readers prune by them alone, and statistics of the others would cost more than they save.
+        for key in columns().iter().take(KEYS) {
+            let path = ColumnPath::from(key.name.as_str());
+            properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::Chunk);
+            properties = match key.unit {
+                Unit::Text => properties.set_column_dictionary_enabled(path, true),
+                _ => properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
+            };
         }
         Ok(properties.build())
     }
@@ -162,9 +151,8 @@ const KEYS: usize = 4;
 
 /// Writes bars as they come.
 pub(crate) struct TableWriter<'a, W: Write + Send> {
-    form: &'a TableForm,
-    schema: SchemaRef,
-    writer: ArrowWriter<W>,
+    writer: SerializedFileWriter<W>,
+    groups: Groups,
     symbols: Vec<String>,
     block: Vec<Tagged>,
     bars: u64,
@@ -184,13 +172,14 @@ const CELL_BYTES: usize = 8 * COLUMN_COUNT;
 const PENDING_BYTES: usize = 1 << 20;
 
 impl<'a, W: Write + Send> TableWriter<'a, W> {
-    pub(crate) fn new(form: &'a TableForm, out: W, make_shelf: MakeShelf<'a>) -> Result<Self, TableError> {
-        let schema = form.schema();
-        let writer = ArrowWriter::try_new(out, Arc::clone(&schema), Some(form.properties()?))?;
+    pub(crate) fn new(form: &TableForm, out: W, make_shelf: MakeShelf<'a>) -> Result<Self, TableError> {
+        // The crate's own writer for tables makes the schema; the columns are written here.
+        let writer = ArrowWriter::try_new(out, form.schema(), Some(form.properties()?))?;
+        let (writer, _) = writer.into_serialized_writer()?;
+        let groups = Groups::new(&form.columns, form.compression, writer.schema_descr().columns())?;
         Ok(Self {
-            form,
-            schema,
             writer,
+            groups,
             symbols: Vec::new(),
             block: Vec::with_capacity(BLOCK_BARS),
             bars: 0,
@@ -211,7 +200,7 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
     /// Further bars; those of one instrument in order of time.
     pub(crate) fn add(&mut self, bars: &[Tagged]) -> Result<(), TableError> {
         if self.block.is_empty() && bars.len() == BLOCK_BARS && bars.iter().all(|(instrument, _)| *instrument == 0) {
-            return self.write_bars(0, bars);
+            return self.write_bars(bars);
         }
         for (instrument, cells) in bars {
             if *instrument == 0 {
@@ -225,7 +214,7 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
 
     /// Writes what waits, and the end of the file; returns the number of bars.
     pub(crate) fn finish(mut self) -> Result<(W, u64), TableError> {
-        self.write_block(0)?;
+        self.write_block()?;
         self.put_pending()?;
         let places = std::mem::take(&mut self.places);
         let mut bytes = vec![0; CELL_BYTES];
@@ -241,14 +230,15 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
                 }
                 self.push(instrument, &cells)?;
             }
-            self.write_block(instrument)?;
+            self.write_block()?;
         }
+        self.groups.finish(&self.symbols, &mut self.writer)?;
         Ok((self.writer.into_inner()?, self.bars))
     }
 
     fn push(&mut self, instrument: usize, cells: &Cells) -> Result<(), TableError> {
         self.block.push((instrument as u32, *cells));
-        if self.block.len() == BLOCK_BARS { self.write_block(instrument) } else { Ok(()) }
+        if self.block.len() == BLOCK_BARS { self.write_block() } else { Ok(()) }
     }
 
     fn shelve(&mut self, instrument: u32, cells: &Cells) -> Result<(), TableError> {
@@ -273,68 +263,99 @@ impl<'a, W: Write + Send> TableWriter<'a, W> {
         Ok(())
     }
 
-    fn write_block(&mut self, instrument: usize) -> Result<(), TableError> {
+    fn write_block(&mut self) -> Result<(), TableError> {
         if self.block.is_empty() {
             return Ok(());
         }
         let mut block = std::mem::take(&mut self.block);
-        self.write_bars(instrument, &block)?;
+        self.write_bars(&block)?;
         block.clear();
         self.block = block;
         Ok(())
     }
 
-    fn write_bars(&mut self, instrument: usize, bars: &[Tagged]) -> Result<(), TableError> {
-        let symbol = self.symbols.get(instrument).map_or("", String::as_str);
-        let arrays = arrays(bars, &self.form.columns, symbol);
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(ParquetError::from)?;
-        self.writer.write(&batch)?;
+    fn write_bars(&mut self, bars: &[Tagged]) -> Result<(), TableError> {
+        self.groups.add(bars, &self.symbols, &mut self.writer)?;
         self.bars += bars.len() as u64;
         Ok(())
     }
 }
 
-/// Cells that lie on one cache line: columns are gathered so many at a time.
-const LINE_CELLS: usize = 8;
+#[cfg(test)]
+mod tests {
+    use arrow::{
+        array::{Array, AsArray},
+        datatypes::{Float64Type, Int64Type},
+    };
+    use bytes::Bytes;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-/// Bars as columns.
-fn arrays(bars: &[Tagged], wanted: &[usize], symbol: &str) -> Vec<ArrayRef> {
-    let mut arrays: Vec<ArrayRef> = Vec::with_capacity(wanted.len());
-    let mut gathered: [Vec<u64>; LINE_CELLS] = std::array::from_fn(|_| Vec::with_capacity(bars.len()));
-    let mut line = usize::MAX;
-    for at in wanted {
-        if at / LINE_CELLS != line {
-            line = at / LINE_CELLS;
-            gathered.iter_mut().for_each(Vec::clear);
-            let (from, to) = (line * LINE_CELLS, COLUMN_COUNT.min((line + 1) * LINE_CELLS));
-            for (_, bar) in bars {
-                for (column, cell) in gathered.iter_mut().zip(&bar[from..to]) {
-                    column.push(*cell);
-                }
-            }
+    use super::*;
+    use crate::state::finish::NO_COUNT;
+
+    /// Cells of a bar by how its columns are to be written: few values, runs, noise, noise after few, none, some missing.
+    fn cell(kind: usize, unit: Unit, bar: u64) -> u64 {
+        let mut mixed = (bar + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^= mixed >> 29;
+        let (number, missing) = match kind % 6 {
+            0 => (mixed % 7, false),
+            1 => (bar / 1000, false),
+            2 => (mixed % (1 << 52), false),
+            3 => (if bar < 9000 { mixed % 300 } else { mixed % (1 << 52) }, mixed.is_multiple_of(5)),
+            4 => (0, true),
+            _ => (mixed % 3, bar % 100 < 50),
+        };
+        match unit {
+            Unit::Count if missing => NO_COUNT as u64,
+            Unit::Count => (number as i64 - 3) as u64,
+            _ if missing => f64::NAN.to_bits(),
+            _ => (number as f64 / 3.0 - 1.0).to_bits(),
         }
-        arrays.push(array(&gathered[at % LINE_CELLS], columns()[*at].unit, symbol));
     }
-    arrays
-}
 
-/// Which cells are there; `None` where all are.
-fn nulls(cells: &[u64], missing: impl Fn(u64) -> bool) -> Option<NullBuffer> {
-    let n: usize = cells.iter().map(|cell| usize::from(missing(*cell))).sum();
-    (n > 0).then(|| NullBuffer::new(BooleanBuffer::collect_bool(cells.len(), |at| !missing(cells[at]))))
-}
-
-fn array(cells: &[u64], unit: Unit, symbol: &str) -> ArrayRef {
-    let whole = || ScalarBuffer::from(cells.iter().map(|cell| *cell as i64).collect::<Vec<i64>>());
-    match unit {
-        Unit::Text => Arc::new(StringArray::from_iter_values(cells.iter().map(|_| symbol))),
-        Unit::Nanoseconds => Arc::new(TimestampNanosecondArray::new(whole(), None).with_timezone(TIME_ZONE)),
-        Unit::Count => Arc::new(Int64Array::new(whole(), nulls(cells, |cell| cell as i64 == NO_COUNT))),
-        _ => {
-            let nulls = nulls(cells, |cell| f64::from_bits(cell).is_nan());
-            let floats =
-                cells.iter().map(|cell| f64::from_bits(*cell)).map(|float| if float.is_nan() { 0.0 } else { float });
-            Arc::new(Float64Array::new(floats.collect::<Vec<f64>>().into(), nulls))
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        for (bars, compression) in [(1, 3), (64, 3), (20_000, 3), (20_000, 0), (70_000, 1)] {
+            let names = ["trade_n_sum", "message", "gap", "imb_1_twa"].map(str::to_owned);
+            let families: Vec<String> = names
+                .into_iter()
+                .filter(|name| columns().iter().any(|c| c.name == *name || c.family.text() == name))
+                .collect();
+            let form = TableForm::new(Some(&families), compression).unwrap();
+            let shelf = || -> io::Result<Box<dyn Shelf>> { Ok(Box::new(io::Cursor::new(Vec::new()))) };
+            let mut writer = TableWriter::new(&form, Vec::new(), &shelf).unwrap();
+            writer.name(["ONE".to_owned()]);
+            for from in (0..bars).step_by(BLOCK_BARS) {
+                let block: Vec<Tagged> = (from..bars.min(from + BLOCK_BARS as u64))
+                    .map(|bar| {
+                        let of = |at: usize| if at < KEYS { bar } else { cell(at, columns()[at].unit, bar) };
+                        (0, std::array::from_fn(of))
+                    })
+                    .collect();
+                writer.add(&block).unwrap();
+            }
+            let (bytes, written) = writer.finish().unwrap();
+            assert_eq!(written, bars);
+            let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).unwrap();
+            assert_eq!(reader.schema().fields(), form.schema().fields());
+            let mut bar = 0;
+            for batch in reader.build().unwrap() {
+                let batch = batch.unwrap();
+                for (at, column) in form.columns.iter().zip(batch.columns()).skip(KEYS) {
+                    let unit = columns()[*at].unit;
+                    for row in 0..batch.num_rows() {
+                        let found = match (column.is_null(row), unit) {
+                            (true, Unit::Count) => NO_COUNT as u64,
+                            (true, _) => f64::NAN.to_bits(),
+                            (_, Unit::Count) => column.as_primitive::<Int64Type>().value(row) as u64,
+                            _ => column.as_primitive::<Float64Type>().value(row).to_bits(),
+                        };
+                        assert_eq!(found, cell(*at, unit, bar + row as u64), "{}, bar {}", columns()[*at].name, bar);
+                    }
+                }
+                bar += batch.num_rows() as u64;
+            }
+            assert_eq!(bar, bars);
         }
     }
 }
