@@ -8,7 +8,8 @@ In the time of both: from prices and signals as arrays in memory to trades and s
 since it compiles; that time is told apart. Rounds alternate; a round of ours is 15 runs, of theirs one. Ours is the example
 `signals_speed`, whose signals are packed in bits (packing is told apart) and whose trades are written where those of the run before
 were; `trades_anew` writes them into new memory, `statistics` not at all. Rates are of the best run, since the machine may do other
-things too: its load is told, and what our runs spend on processors. Runs with stops are ours alone, and have no target.
+things too: its load is told, what our runs spend on processors (mean of a round's runs, least of the rounds), and the rate that
+this would come to if all processors were free; the verdict goes by the clock. Runs with stops are ours alone, and have no target.
 """
 
 from __future__ import annotations
@@ -199,7 +200,8 @@ def table(document: dict) -> str:
         )
         for name, run in row["runs"].items():
             line = f"{name:<22} {run['trades']:>7} trades {run['best_s'] * 1e3:>8.2f} ms {cells / run['best_s'] / 1e6:>7.1f} M bars/s"
-            line += f" (median {run['median_s'] * 1e3:.2f} ms, processors {run['processors_s'] * 1e3:.2f} ms)"
+            free = cells / run["processors_s"] * document["processors"] / 1e6
+            line += f" (median {run['median_s'] * 1e3:.2f} ms; processors {run['processors_s'] * 1e3:.2f} ms: {free:.0f} were they free)"
             if name == TARGETED:
                 line += f" target {row['target'] / 1e6:.0f}: {'pass' if row['pass'] else 'FAIL'}, {row['ratio']:.0f}× vectorbt"
             lines.append(line)
