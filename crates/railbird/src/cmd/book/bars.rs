@@ -5,6 +5,10 @@ use std::{
     fs,
     io::{self, BufWriter},
     path::{Path, PathBuf},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use anyhow::{Context as _, anyhow};
@@ -129,7 +133,9 @@ pub(crate) fn run(context: &Context, arguments: &Bars) -> Result<Outcome, Failur
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    let options = options(arguments, threads)?;
+    // Files run side by side; threads that are left over when there are few files are theirs.
+    let workers = threads.min(arguments.files.len()).max(1);
+    let options = options(arguments, threads / workers)?;
     let places = places(&arguments.files)?;
     fs::create_dir_all(&arguments.out)
         .with_context(|| format!("{}: the folder cannot be made", arguments.out.display()))?;
@@ -139,18 +145,34 @@ pub(crate) fn run(context: &Context, arguments: &Bars) -> Result<Outcome, Failur
     let mut made = Vec::new();
     let (mut refused, mut first) = (Vec::new(), None);
     let bar = context.output.progress(arguments.files.len() as u64, "files");
-    for (path, name) in arguments.files.iter().zip(&places) {
-        bar.set_message(name.clone());
-        match one(path, &arguments.out, name, &options, &known, &clock) {
-            Ok(one) => made.push(one),
-            Err(failure) => {
+    let next = AtomicUsize::new(0);
+    let ended: Vec<OnceLock<Result<MadeOne, Failure>>> = places.iter().map(|_| OnceLock::new()).collect();
+    let work = || {
+        while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|at| *at < places.len()) {
+            bar.set_message(places[at].clone());
+            let one = one(&arguments.files[at], &arguments.out, &places[at], &options, &known, &clock);
+            // No other worker has this place.
+            let _ = ended[at].set(one);
+            bar.inc(1);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..workers {
+            scope.spawn(work);
+        }
+        work();
+    });
+    bar.finish_and_clear();
+    for (path, ended) in arguments.files.iter().zip(ended) {
+        match ended.into_inner() {
+            Some(Ok(one)) => made.push(one),
+            Some(Err(failure)) => {
                 refused.push(Refused { file: path.display().to_string(), error: failure.to_string() });
                 first.get_or_insert(failure);
             }
+            None => unreachable!("every place was worked at"),
         }
-        bar.inc(1);
     }
-    bar.finish_and_clear();
     stages.end("bars");
     if let (true, Some(failure)) = (made.is_empty(), first) {
         for refused in refused.iter().skip(1) {
