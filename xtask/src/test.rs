@@ -42,6 +42,21 @@ pub(crate) fn run(repo: &Repo, all: bool, only: Option<&str>) -> Result<bool> {
         command.env("RUSTDOCFLAGS", "--deny warnings");
         passed(command)
     });
+    // DataFusion is built in this step alone: in all others the feature is off.
+    steps.step("sql", || {
+        let sql = ["--package", "railbird-cluster", "--package", "railbird", "--features", "railbird/sql"];
+        let mut clippy = cargo(&["clippy"]);
+        run_command(clippy.args(sql).args(["--lib", "--bins", "--tests", "--", "--deny", "warnings"]))?;
+        let targets = ["--lib", "--test", "lake_sql", "--test", "sql"];
+        if have("cargo", &["nextest", "--version"]) {
+            let mut tests = cargo(&["nextest", "run", "--no-fail-fast", "--status-level", "slow"]);
+            tests.args(sql).args(targets);
+            return passed(tests);
+        }
+        let mut tests = cargo(&["test", "--no-fail-fast", "--quiet"]);
+        tests.args(sql).args(targets);
+        passed(tests)
+    });
     steps.step("page types", || browser::types(repo));
     steps.step("page unit tests", || browser::unit_tests(repo, all));
     steps.step("browser tests", || browser::run(repo, all));

@@ -1,7 +1,7 @@
 //! What is wrong with a text of SQL, with the line and the place in it. Start at [`told`].
 
 use datafusion::{
-    common::{Diagnostic, Location, SchemaError},
+    common::{Location, SchemaError},
     error::DataFusionError,
     sql::sqlparser::parser::ParserError,
 };
@@ -20,52 +20,54 @@ pub(crate) fn told(sql: &str, error: &DataFusionError) -> String {
     {
         return told(sql, first);
     }
-    if let Some(diagnostic) = error.diagnostic() {
-        let place = diagnostic.span.map(|span| span.start);
-        return placed(sql, place, &diagnosed(diagnostic, error));
-    }
-    match error.find_root() {
-        DataFusionError::SQL(error, _) => {
-            let text = match &**error {
-                ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.clone(),
-                other => other.to_string(),
-            };
-            let (text, place) = cut_place(&text);
-            placed(sql, place, text)
+    let root = error.find_root();
+    let (text, parsed) = match root {
+        DataFusionError::SQL(error, _) => parser_words(error),
+        DataFusionError::SchemaError(error, _) => (schema_words(error), None),
+        other => (words(&other.message()), None),
+    };
+    let Some(diagnostic) = error.diagnostic() else { return placed(sql, parsed, &text) };
+    let is_own = matches!(root, DataFusionError::SQL(..) | DataFusionError::SchemaError(..));
+    let mut text = if is_own { text } else { words(&diagnostic.message) };
+    if !is_own {
+        let notes = diagnostic.notes.iter().map(|note| &note.message);
+        for hint in diagnostic.helps.iter().map(|help| &help.message).chain(notes).take(HINTS_MAX) {
+            text.push_str(&format!("; {}", words(hint)));
         }
-        root => placed(sql, None, &words(root)),
     }
+    placed(sql, diagnostic.span.map(|span| span.start).or(parsed), &text)
 }
 
-/// What a diagnostic says, and what it advises.
-fn diagnosed(diagnostic: &Diagnostic, error: &DataFusionError) -> String {
-    let root = words(error.find_root());
-    let mut text = if root.is_empty() { diagnostic.message.clone() } else { root };
-    let notes = diagnostic.notes.iter().map(|note| &note.message);
-    let hints = diagnostic.helps.iter().map(|help| &help.message).chain(notes);
-    for hint in hints.filter(|hint| !hint.starts_with("possible column")).take(HINTS_MAX) {
-        text.push_str(&format!("; {hint}"));
+/// The first line of what DataFusion says, without the reasons that it gives for every type that it tried.
+fn words(text: &str) -> String {
+    if text.contains("single SQL statement") {
+        return "expected one statement, found several; give them one after another".to_owned();
     }
-    text
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.split(", errors: ").next().unwrap_or_default();
+    line.trim_start_matches("Internal error: ").trim_end_matches('.').to_owned()
 }
 
-/// An error without what DataFusion puts before it; a column that is not there with the nearest and the first few.
-fn words(error: &DataFusionError) -> String {
-    if let DataFusionError::SchemaError(schema, _) = error
-        && let SchemaError::FieldNotFound { field, valid_fields } = &**schema
-    {
-        let said = schema.to_string();
-        // The list of all columns follows on a line of its own.
-        let said = said.lines().next().unwrap_or_default().replacen("No field named ", "column ", 1);
-        let said = said.replacen(&format!("{}.", field.quoted_flat_name()), &field.quoted_flat_name(), 1);
-        let named: Vec<String> = valid_fields.iter().take(COLUMNS_NAMED).map(|field| field.name.clone()).collect();
-        let more = valid_fields.len().saturating_sub(named.len());
-        let more = if more == 0 { String::new() } else { format!(" and {more} more, which DESCRIBE lists") };
-        let there = if named.is_empty() { String::new() } else { format!("; there are {}{more}", named.join(", ")) };
-        return format!("{}: not there{there}", said.replace(". Did you mean", ", did you mean"));
-    }
-    let text = error.message().into_owned();
-    text.lines().next().unwrap_or_default().to_owned()
+/// A column that is not there, with the nearest and the first few that are.
+fn schema_words(error: &SchemaError) -> String {
+    let said = error.to_string();
+    let SchemaError::FieldNotFound { field, valid_fields } = error else { return words(&said) };
+    let nearest = said.split("Did you mean '").nth(1).and_then(|rest| rest.split("'?").next());
+    let nearest = nearest.map_or(String::new(), |nearest| format!(", did you mean {nearest}?"));
+    let named: Vec<&str> = valid_fields.iter().take(COLUMNS_NAMED).map(|field| field.name.as_str()).collect();
+    let more = valid_fields.len().saturating_sub(named.len());
+    let more = if more == 0 { String::new() } else { format!(" and {more} more, which DESCRIBE lists") };
+    let there = if named.is_empty() { String::new() } else { format!("; there are {}{more}", named.join(", ")) };
+    format!("column {}: not there{nearest}{there}", field.flat_name())
+}
+
+fn parser_words(error: &ParserError) -> (String, Option<Location>) {
+    let text = match error {
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let (text, place) = cut_place(&text);
+    (text.to_owned(), place)
 }
 
 /// A parser's text without its `at Line: …, Column: …`, and that place.

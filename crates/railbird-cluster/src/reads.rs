@@ -44,7 +44,6 @@ impl ParquetFileReaderFactory for Reads {
         metadata_size_hint: Option<usize>,
         _metrics: &ExecutionPlanMetricsSet,
     ) -> datafusion::error::Result<Box<dyn AsyncFileReader + Send>> {
-        self.read.files.fetch_add(1, Ordering::Relaxed);
         Ok(Box::new(Checked {
             store: Arc::clone(&self.store),
             file: partitioned_file.object_meta,
@@ -113,6 +112,7 @@ impl AsyncFileReader for Checked {
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
+            self.read.files.fetch_add(1, Ordering::Relaxed);
             let metadata = self.metadata(options).await?;
             let file = metadata.file_metadata();
             let found = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())?;

@@ -106,6 +106,9 @@ impl Sql {
     /// # Errors
     /// [`Error::Sql`], [`Error::UnknownTable`], [`Error::ReadOnly`], [`Error::Lake`] or what hinders the beginning.
     pub async fn query(&self, sql: &str) -> Result<Rows, Error> {
+        if sql.trim().is_empty() {
+            return Err(Error::Sql("expected a statement, found none".to_owned()));
+        }
         let read = Arc::new(Counters::default());
         let state = self.session(&read).map_err(|error| self.of_run(&error))?.state();
         let wrong = |error: DataFusionError| Error::Sql(place::told(sql, &error));

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::{
     catalog::{Session, TableProvider},
-    common::{Statistics, stats::Precision},
+    common::{Statistics, stats::Precision, tree_node::TreeNode as _},
     datasource::{
         TableType,
         listing::PartitionedFile,
@@ -94,7 +94,14 @@ impl LakeTable {
         let has_symbol = self.own_symbol.is_some() || self.file_schema.index_of(SYMBOL).is_err();
         let of_partition = |name: &str| (name == SYMBOL && has_symbol) || name == self.date;
         let columns = condition.column_refs();
-        !columns.is_empty() && !condition.is_volatile() && columns.iter().all(|column| of_partition(&column.name))
+        // What another query answers is known only while this one runs.
+        let asks = condition.exists(|part| {
+            Ok(matches!(part, Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_)))
+        });
+        !columns.is_empty()
+            && columns.iter().all(|column| of_partition(&column.name))
+            && !condition.is_volatile()
+            && asks.is_ok_and(|asks| !asks)
     }
 
     /// Columns as they are scanned: those of the files, the partition's symbol, its date.
@@ -183,7 +190,9 @@ impl TableProvider for LakeTable {
         let reads = Reads::new(Arc::clone(&self.objects.store), Arc::clone(&self.file_schema), Arc::clone(&self.read));
         let source = ParquetSource::new(columns.clone())
             .with_table_parquet_options(state.table_options().parquet.clone())
-            .with_parquet_file_reader_factory(Arc::new(reads));
+            .with_parquet_file_reader_factory(Arc::new(reads))
+            // The lake's files have none.
+            .with_bloom_filter_on_read(false);
         let partitions = state.config().target_partitions().max(1);
         let (rows, bytes) = (usize::try_from(found.rows), usize::try_from(found.bytes));
         let exactly = |number: usize| match compared {

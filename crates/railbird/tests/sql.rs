@@ -80,8 +80,12 @@ fn what_the_page_shows_can_be_asked() {
     let page = fs::read_to_string(page).expect("the page");
     let blocks = page.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
     let mut asked = 0;
+    let home = Home::new();
+    let file = home.path().join("question.sql");
     for block in blocks {
-        let answer = document(block);
+        fs::write(&file, block).expect("the file");
+        let (code, answer) = home.json(&["sql", "--file", text(&file), "--lake", text(&lake().1)]);
+        assert_eq!(code, 0, "{block}{answer}");
         assert!(answer["row_count"].as_u64().is_some_and(|rows| rows > 0), "no row: {block}");
         asked += 1;
     }
@@ -138,7 +142,7 @@ fn how_it_ended_is_in_the_exit_code() {
         let ended = sql(arguments);
         assert!(ended.code == code && ended.err.contains(words), "{arguments:?}: {ended:?}");
     };
-    check(&["SELECT FROM WHERE"], 2, "line 1, column");
+    check(&["SELECT (1 FROM bars"], 2, "line 1, column 11");
     check(&["SELECT trade_volume FROM bars"], 2, "trade_volume");
     check(&["SELECT * FROM trades"], 2, "not in this lake; it holds bars, episodes");
     check(&["DROP TABLE bars"], 2, "only read");

@@ -67,20 +67,20 @@ pub(super) fn run(context: &Context, arguments: &Sql) -> Result<Outcome, Failure
     let mut watch = Stopwatch::start(&*clock);
     let tables = railbird_cluster::Sql::open(&opened, &book_stages()?, options).map_err(failure)?;
     let session = Session::begin(context)?;
-    let rows = session.wait(tables.query(&sql))?;
-    let mut answer = Answer { session: &session, rows, left: arguments.limit_rows, end: None };
+    let rows = session.wait(async move { tables.query(&sql).await })?;
+    let mut answer = Answer { session: &session, rows: Some(rows), left: arguments.limit_rows, end: None };
     let mut end = match &target {
         Target::Table => table(context, &mut answer)?,
         Target::Document => document(context, &mut answer, &mut watch)?,
         Target::Standard(form) => {
             answer.each(*form, |bytes| context.output.bytes(bytes))?;
-            answer.end()
+            answer.end()?
         }
         Target::File(form, path) => file(&mut answer, *form, path)?,
     };
     end.seconds += watch.lap().as_secs_f64();
     if let Target::File(form, path) = &target {
-        let columns = answer.rows.columns();
+        let columns = answer.rows()?.columns();
         let written = Written { out: path.clone(), format: form.name(), columns, end: end.clone() };
         context.output.write(&written, |written| {
             format!("{}: {} rows of {} columns", written.out.display(), written.end.row_count, written.columns.len())
@@ -149,7 +149,7 @@ impl Target {
 
 /// Threads, and the wish to stop.
 struct Session {
-    runtime: Runtime,
+    runtime: Option<Runtime>,
     stop: Arc<Notify>,
 }
 
@@ -158,7 +158,8 @@ impl Session {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let threads = context.settings.size("threads");
         if threads > 0 {
-            builder.worker_threads(threads);
+            // One more, which hears Ctrl-C while the others compute.
+            builder.worker_threads(threads + 1);
         }
         let runtime = builder.thread_name("sql").thread_stack_size(STACK_BYTES).enable_all().build()?;
         let stop = Arc::new(Notify::new());
@@ -168,37 +169,63 @@ impl Session {
                 asked.notify_one();
             }
         });
-        Ok(Self { runtime, stop })
+        Ok(Self { runtime: Some(runtime), stop })
     }
 
-    /// Waits for a step of the query, unless Ctrl-C ends it.
-    fn wait<T>(&self, step: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
-        self.runtime.block_on(async {
+    /// Waits for a step of the query, unless Ctrl-C ends it. A step runs on a thread of its own: a join may compute for minutes before it
+    /// looks up.
+    fn wait<T: Send + 'static>(
+        &self,
+        step: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let Some(runtime) = &self.runtime else { return Err(Failure::from(anyhow!("the query has ended"))) };
+        let step = runtime.spawn(step);
+        runtime.block_on(async {
             tokio::select! {
                 biased;
                 () = self.stop.notified() => Err(Failure::from(anyhow!("stopped by Ctrl-C; no file was written"))),
-                done = step => done.map_err(failure),
+                done = step => done?.map_err(failure),
             }
         })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // What still computes after Ctrl-C is not waited for: it ends with the process.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
 /// Rows up to a limit.
 struct Answer<'s> {
     session: &'s Session,
-    rows: Rows,
+    /// None while a step is under way.
+    rows: Option<Rows>,
     left: Option<usize>,
     end: Option<End>,
 }
 
 impl Answer<'_> {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(self.rows.schema())
+    fn rows(&self) -> Result<&Rows, Failure> {
+        self.rows.as_ref().ok_or_else(|| Failure::from(anyhow!("the query was stopped")))
+    }
+
+    fn schema(&self) -> Result<SchemaRef, Failure> {
+        Ok(Arc::clone(self.rows()?.schema()))
     }
 
     /// The next rows within the limit.
     fn next(&mut self) -> Result<Option<RecordBatch>, Failure> {
-        let Some(batch) = self.session.wait(self.rows.next())? else { return Ok(None) };
+        let Some(mut rows) = self.rows.take() else { return Ok(None) };
+        let (rows, batch) = self.session.wait(async move {
+            let batch = rows.next().await?;
+            Ok((rows, batch))
+        })?;
+        self.rows = Some(rows);
+        let Some(batch) = batch else { return Ok(None) };
         let rows = self.left.map_or(batch.num_rows(), |left| left.min(batch.num_rows()));
         let end = self.end.get_or_insert_with(End::none);
         end.more |= rows < batch.num_rows();
@@ -209,17 +236,17 @@ impl Answer<'_> {
 
     /// All rows as bytes of a form.
     fn each(&mut self, form: RowForm, mut put: impl FnMut(&[u8]) -> Result<(), Failure>) -> Result<(), Failure> {
-        let mut encoder = Encoder::begin(form, self.rows.schema()).map_err(failure)?;
+        let mut encoder = Encoder::begin(form, &self.schema()?).map_err(failure)?;
         while let Some(batch) = self.next()? {
             put(&encoder.encode(&batch).map_err(failure)?)?;
         }
         put(&encoder.finish().map_err(failure)?)
     }
 
-    fn end(&mut self) -> End {
+    fn end(&mut self) -> Result<End, Failure> {
         let mut end = self.end.take().unwrap_or_else(End::none);
-        end.read = self.rows.read();
-        end
+        end.read = self.rows()?.read();
+        Ok(end)
     }
 }
 
@@ -233,13 +260,13 @@ impl End {
 /// The first rows as columns of text, and how many more there are.
 fn table(context: &Context, answer: &mut Answer<'_>) -> Result<End, Failure> {
     let most = answer.left.take().unwrap_or(if io::stdout().is_terminal() { TABLE_ROWS.0 } else { TABLE_ROWS.1 });
-    let mut text = TextTable::new(&answer.schema());
+    let mut text = TextTable::new(&answer.schema()?);
     while let Some(batch) = answer.next()? {
         let shown = most.saturating_sub(text.rows()).min(batch.num_rows());
         text.add(&batch.slice(0, shown))?;
     }
     context.output.text(&text.to_string())?;
-    let mut end = answer.end();
+    let mut end = answer.end()?;
     let more = end.row_count.saturating_sub(text.rows() as u64);
     end.more = more > 0;
     if more > 0 {
@@ -254,10 +281,10 @@ fn table(context: &Context, answer: &mut Answer<'_>) -> Result<End, Failure> {
 fn document(context: &Context, answer: &mut Answer<'_>, watch: &mut Stopwatch<'_>) -> Result<End, Failure> {
     let mut spool = Work::spool().context("a temporary file")?;
     spool.write_all(b"{\n\"columns\": ")?;
-    spool.write_all(&serde_json::to_vec(&answer.rows.columns())?)?;
+    spool.write_all(&serde_json::to_vec(&answer.rows()?.columns())?)?;
     spool.write_all(b",\n\"rows\": ")?;
     answer.each(RowForm::Json, |bytes| Ok(spool.write_all(bytes)?))?;
-    let mut end = answer.end();
+    let mut end = answer.end()?;
     end.seconds = watch.lap().as_secs_f64();
     // The members of the end, after those above.
     let members = serde_json::to_string(&end)?;
@@ -278,11 +305,10 @@ fn file(answer: &mut Answer<'_>, form: RowForm, path: &Path) -> Result<End, Fail
     let wrong = || Failure::usage(format!("--out {}: expected the name of a file", path.display()));
     let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(wrong)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    railbird_store::sweep(folder)?;
     let mut file = AtomicFile::begin(folder)?;
     answer.each(form, |bytes| Ok(file.write_all(bytes).with_context(|| path.display().to_string())?))?;
     file.commit(name)?;
-    Ok(answer.end())
+    answer.end()
 }
 
 /// The statement, from the command line or a file.
