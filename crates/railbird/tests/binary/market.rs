@@ -319,10 +319,10 @@ fn interrupt(child: &Child) {
 fn ctrl_c_leaves_what_is_finished_and_the_next_run_goes_on() {
     let home = Home::new();
     // Two and a half parts, with a model that takes its time.
-    let folder = bars(&home.path().join("bars"), 80, 300);
+    let folder = bars(&home.path().join("bars"), 80, 150);
     let walk = |name: &str| {
         let (out, data) = (home.path().join(name), home.path().join(format!("{name}-data")));
-        let arguments = ["market", "walk", text(&folder), "--sims", "20", "--model", "boosted", "--json"];
+        let arguments = ["market", "walk", text(&folder), "--sims", "20", "--model", "bootstrap", "--json"];
         let more = ["--out".to_owned(), text(&out).to_owned(), "--data-dir".to_owned(), text(&data).to_owned()];
         (out, arguments.map(str::to_owned).into_iter().chain(more).collect::<Vec<String>>())
     };
