@@ -229,6 +229,7 @@ pub fn episodes(bars: &Bars, levels: &[Level], rules: &EpisodeRules) -> Result<E
         volume: bars.series(Series::TradeVolume)?,
         watched: Vec::new(),
         next_level: 0,
+        next_outcome: 0,
         run_start: 0,
         found: Episodes::default(),
     };
@@ -248,6 +249,8 @@ struct Finder<'a> {
     /// In the order in which they became known.
     watched: Vec<Watched>,
     next_level: usize,
+    /// The first episode whose outcome may still become known.
+    next_outcome: usize,
     run_start: usize,
     found: Episodes,
 }
@@ -255,9 +258,13 @@ struct Finder<'a> {
 /// A level, and how price stands to it.
 struct Watched {
     level: usize,
+    /// When it ends; `i64::MAX`: with the next of its name.
+    until: i64,
     /// Whether it can still open episodes.
     holds: bool,
     price: Price,
+    /// While price lies between these two, it stands to the level as it did.
+    quiet: (f64, f64),
     open: Option<Open>,
     /// First row at which it may open again.
     free_from: usize,
@@ -268,6 +275,24 @@ enum Price {
     Unseen,
     At,
     Away(Side),
+}
+
+/// No price lies between these.
+const NEVER: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
+
+impl Watched {
+    /// Price stands so now. The bounds keep a thousandth of a point from where it would stand otherwise, which is decided by the
+    /// distance itself.
+    fn stand(&mut self, now: Price, level: f64, rules: &EpisodeRules) {
+        let (inner, outer) = (rules.point_price() * 0.999, rules.point_price() * 1.001);
+        self.price = now;
+        self.quiet = match now {
+            Price::Unseen => NEVER,
+            Price::At => (level - inner, level + inner),
+            Price::Away(Side::Above) => (level + outer, f64::INFINITY),
+            Price::Away(Side::Below) => (f64::NEG_INFINITY, level - outer),
+        };
+    }
 }
 
 struct Open {
@@ -283,14 +308,21 @@ impl Finder<'_> {
             self.end_run(row);
         }
         self.outcomes_known_at(row);
-        for watched in &mut self.watched {
-            let level = &self.levels[watched.level];
-            watched.holds &= level.until.is_none_or(|until| self.bars.start()[row] < until);
-        }
+        let (start, wmid) = (self.bars.start()[row], self.wmid[row]);
+        let mut is_over = false;
         for at in 0..self.watched.len() {
-            self.watch(at, row);
+            let watched = &mut self.watched[at];
+            watched.holds &= start < watched.until;
+            // Most bars leave most levels where they are: two comparisons, no division.
+            let (low, high) = watched.quiet;
+            if !(watched.open.is_none() && low < wmid && wmid < high) {
+                self.watch(at, row);
+            }
+            is_over |= !self.watched[at].holds && self.watched[at].open.is_none();
         }
-        self.watched.retain(|watched| watched.holds || watched.open.is_some());
+        if is_over {
+            self.watched.retain(|watched| watched.holds || watched.open.is_some());
+        }
         // New levels last: the bar with which a level is known sets where price stands and cannot touch.
         while let Some(level) =
             self.levels.get(self.next_level).filter(|level| level.known_at <= self.bars.known_at()[row])
@@ -298,8 +330,17 @@ impl Finder<'_> {
             for watched in &mut self.watched {
                 watched.holds &= self.levels[watched.level].name != level.name;
             }
-            let price = place(self.distance(level, row)).unwrap_or(Price::Unseen);
-            self.watched.push(Watched { level: self.next_level, holds: true, price, open: None, free_from: 0 });
+            let mut watched = Watched {
+                level: self.next_level,
+                until: level.until.unwrap_or(i64::MAX),
+                holds: true,
+                price: Price::Unseen,
+                quiet: NEVER,
+                open: None,
+                free_from: 0,
+            };
+            watched.stand(place(self.distance(level, row)).unwrap_or(Price::Unseen), level.price, self.rules);
+            self.watched.push(watched);
             self.next_level += 1;
         }
     }
@@ -320,7 +361,8 @@ impl Finder<'_> {
         if let Some(from) = from {
             self.touch(at, row, from);
         }
-        self.watched[at].price = now;
+        let price = self.levels[self.watched[at].level].price;
+        self.watched[at].stand(now, price, self.rules);
     }
 
     fn touch(&mut self, at: usize, row: usize, from: Side) {
@@ -378,21 +420,22 @@ impl Finder<'_> {
             self.close(at, row);
             let watched = &mut self.watched[at];
             watched.open = None;
-            watched.price = Price::Unseen;
+            (watched.price, watched.quiet) = (Price::Unseen, NEVER);
             watched.free_from = row;
         }
         self.run_start = row;
     }
 
-    /// Outcomes whose last bar is `row`. Episodes stand in order of trigger, so those are found from the back.
+    /// Outcomes whose last bar is `row`. Episodes stand in order of trigger, and so does what is waited for.
     fn outcomes_known_at(&mut self, row: usize) {
-        let Some(trigger) = row.checked_sub(self.rules.late_end).filter(|trigger| *trigger >= self.run_start) else {
-            return;
-        };
-        let episodes = &self.found.episodes;
-        let from = episodes.partition_point(|episode| episode.trigger_row < trigger);
-        for at in from..episodes.partition_point(|episode| episode.trigger_row <= trigger) {
-            let episode = &self.found.episodes[at];
+        while let Some(episode) = self.found.episodes.get(self.next_outcome)
+            && let trigger = episode.trigger_row
+            && trigger + self.rules.late_end <= row
+        {
+            self.next_outcome += 1;
+            if trigger < self.run_start {
+                continue;
+            }
             let early = self.weighted_distance(episode, trigger + 1, trigger + self.rules.early_end);
             let late = self.weighted_distance(episode, trigger + self.rules.early_end + 1, row);
             if early.is_nan() || late.is_nan() {
