@@ -43,10 +43,10 @@ const EPISODES_CODE: u32 = 1;
 const FEATURES_CODE: u32 = 1;
 const VECTORS_CODE: u32 = 1;
 
-/// Memory of one task, bytes, measured on days of 1.9 M rows and rounded up: decoding, folding and a row group of bars.
-const BARS_BYTES: u64 = 200_000_000;
-/// A day of bars, or twelve of the few columns that levels and profiles read.
-const TABLES_BYTES: u64 = 100_000_000;
+/// Memory of one task, bytes, measured on days of 1.9 M rows (275 MB) and rounded up: decoding, folding and a row group of bars.
+const BARS_BYTES: u64 = 300_000_000;
+/// A day of bars with the features of its episodes, or twelve days of the few columns that levels and profiles read.
+const TABLES_BYTES: u64 = 150_000_000;
 
 /// Columns of the bars that every stage reads.
 const KEYS: [&str; 4] = ["symbol", "bar_start", "bar_end", "known_at"];

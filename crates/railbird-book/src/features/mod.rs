@@ -255,8 +255,10 @@ impl<'a> Source<'a> {
         let LevelAt { level, half, edge } = at;
         let rows = span.len();
         let [lowest, highest] = reached;
-        (lowest.clear(), highest.clear());
-        (lowest.resize(rows, f64::INFINITY), highest.resize(rows, f64::NEG_INFINITY));
+        for (reach, nothing) in [(&mut *lowest, f64::INFINITY), (&mut *highest, f64::NEG_INFINITY)] {
+            reach.clear();
+            reach.resize(rows, nothing);
+        }
         for sums in [&mut *at_bid, at_ask, above, below, above_1, below_1] {
             sums.fill(0.0);
         }
