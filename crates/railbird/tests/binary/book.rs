@@ -99,6 +99,16 @@ fn columns_are_listed_and_the_counts_of_a_check_add_up() {
     let (code, listed) = home.json(&["book", "columns"]);
     assert_eq!((code, listed["columns"].as_array().map(Vec::len)), (0, Some(292)));
     assert_eq!(listed["columns"][4]["name"], "mid_twa");
+    let count = |table: &str| listed[table].as_array().map(Vec::len);
+    assert_eq!((count("features"), count("outcomes"), count("vectors")), (Some(190), Some(3), Some(48)));
+    let difference = listed["features"].as_array().into_iter().flatten().find(|column| column["name"] == "dist_d1_w3");
+    assert_eq!(difference.expect("a difference")["old_name"], "bar5s_deriv_dist_d1_w3");
+    let (code, some) = home.json(&["book", "columns", "--table", "vectors", "--family", "relative_volume"]);
+    assert_eq!(
+        (code, some["vectors"].as_array().map(Vec::len), &some["columns"]),
+        (0, Some(2), &serde_json::json!([]))
+    );
+    assert_eq!(home.run(&["book", "columns", "--family", "nothing"]).code, 2);
     let input = ticks(&home, "ticks.csv", 30, 128);
     let damaged = fs::read_to_string(&input).expect("the ticks").replacen(",1,128,0,", ",x,128,0,", 1);
     fs::write(&input, damaged).expect("the ticks are written");
@@ -106,4 +116,44 @@ fn columns_are_listed_and_the_counts_of_a_check_add_up() {
     let file = &checked["files"][0];
     assert_eq!((code, &file["rows"], &file["accounted"]), (0, &30.into(), &30.into()), "{checked}");
     assert_eq!(file["rejected"]["size below 0 or too large"], 1, "{checked}");
+}
+
+#[test]
+fn tables_are_exported_by_our_names_or_the_older_ones() {
+    let home = Home::new();
+    let input = ticks(&home, "ticks.csv", 3_000, 128);
+    let bars = home.path().join("bars");
+    assert_eq!(home.run(&["book", "bars", text(&input), "--out", text(&bars), "--point", "0.05"]).code, 0);
+    let export = |names: &str| {
+        let out = home.path().join(names);
+        let export = ["book", "export", text(&bars), "--out", text(&out), "--names", names, "--point", "0.05"];
+        let (code, told) = home.json(&[&export[..], &["--table", "bars", "--table", "features"]].concat());
+        assert_eq!((code, told["written"].as_array().map(Vec::len)), (0, Some(2)), "{told}");
+        // Names of columns stand as they are in the last bytes of a Parquet file.
+        ["ticks.bars.parquet", "ticks.ABC.features.parquet"].map(|name| {
+            let bytes = fs::read(out.join(name)).expect("the table");
+            move |column: &str| bytes.windows(column.len()).any(|window| window == column.as_bytes())
+        })
+    };
+    let ([bars, features], [old_bars, old_features]) = (export("own"), export("old"));
+    assert!(features("dist_d1_w12") && !features("bar5s_deriv_"));
+    assert!(
+        old_features("bar5s_deriv_dist_d1_w12") && old_features("bars_to_trigger") && !old_features("imb_1_d1_w12")
+    );
+    assert!(bars("wmid_eob") && !bars("bar5s_"));
+    assert!(old_bars("bar5s_flow_add_vol_") && old_bars("bar_start") && !old_bars("flow_add_bid_p1_sum"));
+    // Never over what is read.
+    assert_eq!(
+        home.run(&[
+            "book",
+            "export",
+            text(&home.path().join("bars")),
+            "--out",
+            text(&home.path().join("bars")),
+            "--names",
+            "old"
+        ])
+        .code,
+        2
+    );
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "tests say aloud what they skipped")]
 
 mod book;
+mod book_lake;
 mod cli;
 mod common;
 mod fuzz_smoke;
