@@ -54,14 +54,14 @@ pub(super) fn whole(
     let mut extremes = vec![Extremes::NONE; words];
     let (mut latch, mut turns) = (Latch::default(), Turns::default());
     for first in (0..words).step_by(WORDS) {
-        for at in first..(first + WORDS).min(words) {
+        for (at, range) in (first..).zip(extremes[first..].iter_mut().take(WORDS)) {
             let (held, before) = latch.held(signals.entries(at).0, signals.exits(at, Side::Long).1);
             // At the last close nothing is held any more.
             let (within, marked) =
                 if at + 1 < words { (!0, !0) } else { (!0 >> (63 - last % 64), !(!0 << (last % 64))) };
             turns.push((held ^ before) & within, at);
             if held & marked != 0 {
-                extremes[at] = held_sums.add(close, at, held & marked, before);
+                *range = held_sums.add(close, at, held & marked, before);
             }
         }
         for [from, to] in turns.pairs() {
@@ -184,8 +184,7 @@ impl<const LANES: usize> Sums<LANES> {
 
     #[inline(always)]
     fn add(&mut self, gains: [f64; LANES]) {
-        for lane in 0..LANES {
-            let gain = gains[lane];
+        for (lane, gain) in gains.into_iter().enumerate() {
             let loss = if gain < 0.0 { gain } else { 0.0 };
             self.gains[lane] += gain;
             self.squares[lane] += gain * gain;
@@ -215,7 +214,7 @@ const MASKS: [[u64; LANES]; 1 << LANES] = {
     let mut masks = [[0; LANES]; 1 << LANES];
     let mut at = 0;
     while at < LANES << LANES {
-        masks[at / LANES][at % LANES] = if at / LANES >> (at % LANES) & 1 == 1 { u64::MAX } else { 0 };
+        masks[at / LANES][at % LANES] = if (at / LANES) >> (at % LANES) & 1 == 1 { u64::MAX } else { 0 };
         at += 1;
     }
     masks
