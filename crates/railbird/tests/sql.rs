@@ -2,7 +2,14 @@
 
 #![expect(clippy::print_stderr, reason = "what is shared says aloud what it skipped")]
 
-use std::{fs, path::PathBuf, sync::OnceLock};
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -162,4 +169,29 @@ fn how_it_ended_is_in_the_exit_code() {
     // With --json, wrong usage is one document too.
     let (code, wrong) = home.json(&["sql", "--lake", text(lake), "SELECT nothing FROM bars"]);
     assert_eq!((code, &wrong["kind"], &wrong["exit_code"]), (2, &"usage".into(), &2.into()), "{wrong}");
+}
+
+#[test]
+fn ctrl_c_ends_a_join_under_way() {
+    let (home, lake) = lake();
+    let endless = "SELECT count(*) FROM bars a, bars b, bars c WHERE a.mid_eob + b.mid_eob < c.mid_eob";
+    let mut command = home.command(&["sql", "--lake", text(lake), endless]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    thread::sleep(Duration::from_secs(2));
+    assert!(child.try_wait().expect("its state").is_none(), "it would take days");
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill starts");
+    assert!(kill.success());
+    let until = Instant::now() + Duration::from_secs(30);
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("its state") {
+            break status;
+        }
+        if Instant::now() > until {
+            child.kill().expect("it is there");
+            panic!("it did not hear Ctrl-C");
+        }
+        thread::sleep(Duration::from_millis(50));
+    };
+    let said = std::io::read_to_string(child.stderr.take().expect("its words")).expect("text");
+    assert!(status.code() == Some(1) && said.contains("stopped by Ctrl-C"), "{status}: {said}");
 }
