@@ -35,9 +35,8 @@ fn main() -> ExitCode {
     let file = environment::configuration_file(environment::named_configuration(&arguments).as_deref());
     // What is wrong with the file is told when the settings are resolved; help needs none of it.
     let defaults = settings::market_defaults(file.as_ref()).unwrap_or_default();
-    let command = Cli::command().mut_subcommand("market", |market| {
-        environment::with_defaults(environment::with_variables(market), &defaults)
-    });
+    let command = Cli::command()
+        .mut_subcommand("market", |market| environment::with_defaults(environment::with_variables(market), &defaults));
     let parsed = command.try_get_matches_from(&arguments).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,

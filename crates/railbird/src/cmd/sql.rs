@@ -14,7 +14,6 @@ use crate::failure::{Failure, Outcome};
 
 /// `railbird sql`.
 #[derive(Debug, Args)]
-#[cfg_attr(not(feature = "sql"), expect(dead_code, reason = "without the feature, flags are only understood"))]
 pub(crate) struct Sql {
     /// One statement that reads: SELECT, SHOW TABLES, DESCRIBE bars, EXPLAIN
     #[arg(required_unless_present = "file", conflicts_with = "file")]
