@@ -220,10 +220,11 @@ fn every_stretch_of_a_broken_series_is_walked_as_a_series_of_its_own() {
     let home = Home::new();
     let folder = home.path().join("made-up");
     assert_eq!(home.run(&["market", "simulate", "--out", text(&folder), "--seed", "3"]).code, 0);
-    let walk = |path: &Path, more: &[&str]| {
-        let common = ["--sims", "30", "--strategies", "maxdiff,simple", "--no-cache"];
+    let walk_of = |sims: &str, path: &Path, more: &[&str]| {
+        let common = ["--sims", sims, "--strategies", "maxdiff,simple", "--no-cache"];
         home.json(&[&["market", "walk", text(path)], &common[..], more].concat())
     };
+    let walk = |path: &Path, more: &[&str]| walk_of("30", path, more);
     let one = home.path().join("one");
     fs::create_dir_all(&one).expect("a folder");
     for (symbol, stretches) in [("SIMSPLIT", 2), ("SIMUSD", 2), ("SIMWALK", 1)] {
@@ -261,13 +262,13 @@ fn every_stretch_of_a_broken_series_is_walked_as_a_series_of_its_own() {
     }
     // Too short for so many simulations: left out and said; where all are, refused.
     let file = folder.join("SIMUSD.csv");
-    let (code, some) = walk(&file, &["--breaks", "every", "--sims", "250"]);
+    let (code, some) = walk_of("250", &file, &["--breaks", "every"]);
     assert_eq!(
         (code, some["symbols"].as_array().map(Vec::len), some["left_out"].as_array().map(Vec::len)),
         (0, Some(1), Some(1))
     );
     assert!(some["left_out"][0]["reason"].as_str().is_some_and(|reason| reason.contains("the largest --sims here is")));
-    assert_eq!(walk(&file, &["--breaks", "every", "--sims", "600"]).0, 3);
+    assert_eq!(walk_of("600", &file, &["--breaks", "every"]).0, 3);
 }
 
 #[test]
