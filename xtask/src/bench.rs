@@ -24,7 +24,7 @@ pub(crate) fn run(repo: &Repo, name: Option<&str>) -> Result<bool> {
         match name.as_str() {
             "f1" => f1(repo)?,
             "book" => [book(repo), stages::book_stages(repo)].into_iter().collect::<Result<()>>()?,
-            "market" => market::run(repo)?,
+            name if market::knows(name) => market::run(repo, name)?,
             name => run_command(&mut repo.cargo(&["bench", "--workspace", "--bench", name]))?,
         }
     }

@@ -39,7 +39,8 @@ enum Xtask {
     },
     /// Run the benchmarks: all, or those of one name
     Bench {
-        /// `f1` runs railbird and its rival side by side; any other name is a benchmark of a crate
+        /// `f1`, `book` and `market` run railbird and its rivals side by side; `market-walk`, `-signals`, `-optimizers`, `-strategy`,
+        /// `-trees` and `-ladder` are parts of the last; any other name is a benchmark of a crate
         name: Option<String>,
     },
     /// Run the fuzz entry points over mutated seeds, on stable

@@ -27,16 +27,31 @@ struct Row {
     verdict: &'static str,
 }
 
-/// Runs all and prints a row a figure; fails where one missed its target or could not be measured.
-pub(super) fn run(repo: &Repo) -> Result<()> {
+/// What a document of a script says.
+type Figures = fn(&Value) -> Vec<Row>;
+
+/// Parts that have a script, and what is read from its document.
+const SCRIPTS: [(&str, &str, Figures); 5] = [
+    ("market-optimizers", "market_optimizers", optimizers),
+    ("market-walk", "market_walk", walk),
+    ("market-strategy", "market_strategy", strategy),
+    ("market-signals", "market_signals", signals),
+    ("market-trees", "model_trees", trees),
+];
+/// The part that is ours alone.
+const LADDER: &str = "market-ladder";
+
+/// Whether a benchmark is one of the market's, or all of them.
+pub(super) fn knows(name: &str) -> bool {
+    name == "market" || name == LADDER || SCRIPTS.iter().any(|(part, ..)| *part == name)
+}
+
+/// Runs the parts of a name, or all for `market`, and prints a row a figure; fails where one missed its target or could not be
+/// measured.
+pub(super) fn run(repo: &Repo, name: &str) -> Result<()> {
+    let wanted = |part: &str| name == "market" || name == part;
     let mut rows = Vec::new();
-    for (script, figures) in [
-        ("market_optimizers", optimizers as fn(&Value) -> Vec<Row>),
-        ("market_walk", walk),
-        ("market_strategy", strategy),
-        ("market_signals", signals),
-        ("model_trees", trees),
-    ] {
+    for (_, script, figures) in SCRIPTS.into_iter().filter(|(part, ..)| wanted(part)) {
         println!("\n--- bench/rivals/{script}.py");
         match document(repo, script) {
             Ok(document) => {
@@ -49,11 +64,13 @@ pub(super) fn run(repo: &Repo) -> Result<()> {
             Err(error) => rows.push(missing(script, &format!("{error:#}"))),
         }
     }
-    let ours = Ours::new(repo)?;
-    for (name, measured) in [("ladder", ours.ladder()), ("workers", ours.workers())] {
-        match measured {
-            Ok(found) => rows.extend(found),
-            Err(error) => rows.push(missing(name, &format!("{error:#}"))),
+    if wanted(LADDER) {
+        let ours = Ours::new(repo)?;
+        for (name, measured) in [("ladder", ours.ladder()), ("workers", ours.workers())] {
+            match measured {
+                Ok(found) => rows.extend(found),
+                Err(error) => rows.push(missing(name, &format!("{error:#}"))),
+            }
         }
     }
     println!("\n{:<66} {:>16} {:>12}", "figure", "value", "target");
