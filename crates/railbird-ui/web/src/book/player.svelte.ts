@@ -136,14 +136,15 @@ export class Player {
     const query = new URLSearchParams(hash.replace(/^#/, ""));
     const span = SPANS_S.find((one) => String(one) === query.get("span"));
     if (span) this.spanS = span;
-    this.chosen = this.episodes.find((one) => one.id === query.get("episode"))?.id ?? null;
+    const chosen = this.episodes.find((one) => one.id === query.get("episode"));
+    this.chosen = chosen?.id ?? null;
     const text = query.get("t");
     const t = text === null ? NaN : Number(text);
     if (Number.isFinite(t)) this.clock.seek(t);
     else {
-      // Where there is something to see: a met level with the whole window before it.
+      // Where there is something to see: the episode of the link, or a met level with the whole window before it.
       const from = this.day.start_ms + this.spanS * 1000;
-      const first = this.episodes.find((one) => one.known_at_ms >= from) ?? this.episodes.at(-1);
+      const first = chosen ?? this.episodes.find((one) => one.known_at_ms >= from) ?? this.episodes.at(-1);
       this.clock.seek(first ? (first.known_at_ms - this.day.start_ms) / 1000 : Math.min(3600, this.lengthS / 2));
     }
   }
