@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -52,6 +53,28 @@ def python_with(requirements: tuple[str, ...], name: str) -> Path:
     return python
 
 
+def beside(script: str, requirements: tuple[str, ...], name: str, build: tuple[str, ...], flags: list[str]) -> dict | None:
+    """Builds ours, then runs `script` once more, as `--child --ours PATH` with `flags`, in the environment of the rivals.
+
+    `build`: the package, and its example where ours is one. The document that the child prints last; none where something
+    is missing or failed, which standard error says.
+    """
+    what = Path(script).stem
+    try:
+        python = python_with(requirements, name)
+        run(["cargo", "build", "--release", "--quiet", *build], ROOT)
+    except Unavailable as missing:
+        print(f"{what}: {missing}", file=sys.stderr)
+        return None
+    place = Path("release", "examples", build[-1]) if "--example" in build else Path("release", "railbird")
+    command = [str(python), script, "--child", "--ours", str(target_folder() / place), *flags]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
+    if done.returncode != 0:
+        print(f"{what}: exit code {done.returncode}", file=sys.stderr)
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def target_folder() -> Path:
     """Cargo's target folder: nothing that is installed or written lands beside the sources."""
     return Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
@@ -65,8 +88,8 @@ def test_data() -> Path:
     return folder
 
 
-def run(command: list[str]) -> None:
-    """Runs `command`, its output on standard error. Raises `Unavailable` where it fails."""
-    done = subprocess.run(command, stdout=sys.stderr, stderr=sys.stderr, check=False)
+def run(command: list[str], folder: Path | None = None) -> None:
+    """Runs `command` in `folder`, its output on standard error. Raises `Unavailable` where it fails."""
+    done = subprocess.run(command, stdout=sys.stderr, stderr=sys.stderr, check=False, cwd=folder)
     if done.returncode != 0:
         raise Unavailable(f"{' '.join(command)}: exit code {done.returncode}")

@@ -17,7 +17,6 @@ import csv
 import json
 import statistics
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -33,20 +32,10 @@ def main() -> int:
     if arguments.child:
         print(json.dumps(measure(arguments)))
         return 0
-    try:
-        python = environment.python_with(REQUIREMENTS, "optimizers")
-    except environment.Unavailable as missing:
-        print(f"market_optimizers: {missing}", file=sys.stderr)
+    build = ("-p", "railbird-optimize", "--example", "levels")
+    document = environment.beside(__file__, REQUIREMENTS, "optimizers", build, ["--rounds", str(arguments.rounds)])
+    if document is None:
         return 1
-    build = ["cargo", "build", "--release", "--quiet", "-p", "railbird-optimize", "--example", "levels"]
-    subprocess.run(build, check=True, cwd=environment.ROOT)
-    levels = environment.target_folder() / "release" / "examples" / "levels"
-    command = [str(python), __file__, "--child", "--rounds", str(arguments.rounds), "--levels", str(levels)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
-    if done.returncode != 0:
-        print(f"market_optimizers: exit code {done.returncode}", file=sys.stderr)
-        return 1
-    document = json.loads(done.stdout.splitlines()[-1])
     print(json.dumps(document, indent=2) if arguments.json else table(document))
     return 0
 
@@ -55,7 +44,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--rounds", type=int, default=5, help="alternations of ours and theirs (default 5)")
-    parser.add_argument("--levels", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--ours", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -139,7 +128,7 @@ def levels(arguments: argparse.Namespace, series: list, n: int, count: int) -> d
     lines = "\n\n".join("\n".join(" ".join(map(str, row)) for row in window) for window in chosen) + "\n"
     ours_s, theirs_s = [], []
     for _ in range(arguments.rounds):
-        done = subprocess.run([str(arguments.levels)], input=lines, stdout=subprocess.PIPE, check=True, text=True)
+        done = subprocess.run([str(arguments.ours)], input=lines, stdout=subprocess.PIPE, check=True, text=True)
         *found, timing = done.stdout.splitlines()
         ours_s.append(float(timing.split()[1]))
         begin = time.perf_counter()

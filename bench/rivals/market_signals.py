@@ -40,21 +40,11 @@ def main() -> int:
     if arguments.child:
         print(json.dumps(measure(arguments)))
         return 0
-    try:
-        python = environment.python_with(REQUIREMENTS, "signals")
-    except environment.Unavailable as missing:
-        print(f"market_signals: {missing}", file=sys.stderr)
+    flags = ["--rounds", str(arguments.rounds), "--bars", str(arguments.bars), "--columns", str(arguments.columns)]
+    build = ("-p", "railbird-market", "--example", "signals_speed")
+    document = environment.beside(__file__, REQUIREMENTS, "signals", build, flags)
+    if document is None:
         return 1
-    build = ["cargo", "build", "--release", "--quiet", "-p", "railbird-market", "--example", "signals_speed"]
-    subprocess.run(build, check=True, cwd=environment.ROOT)
-    ours = environment.target_folder() / "release" / "examples" / "signals_speed"
-    command = [str(python), __file__, "--child", "--ours", str(ours)]
-    command += ["--rounds", str(arguments.rounds), "--bars", str(arguments.bars), "--columns", str(arguments.columns)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
-    if done.returncode != 0:
-        print(f"market_signals: exit code {done.returncode}", file=sys.stderr)
-        return 1
-    document = json.loads(done.stdout.splitlines()[-1])
     print(json.dumps(document, indent=2) if arguments.json else table(document))
     return 0
 

@@ -15,7 +15,6 @@ import argparse
 import json
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -33,21 +32,10 @@ def main() -> int:
     if arguments.child:
         print(json.dumps(measure(arguments)))
         return 0
-    try:
-        python = environment.python_with(REQUIREMENTS, "optimizers")
-    except environment.Unavailable as missing:
-        print(f"market_strategy: {missing}", file=sys.stderr)
+    build = ("-p", "railbird-market", "--example", "optimizers")
+    document = environment.beside(__file__, REQUIREMENTS, "optimizers", build, ["--seed", str(arguments.seed), "--rounds", str(arguments.rounds)])
+    if document is None:
         return 1
-    build = ["cargo", "build", "--release", "--quiet", "-p", "railbird-market", "--example", "optimizers"]
-    subprocess.run(build, check=True, cwd=environment.ROOT)
-    ours = environment.target_folder() / "release" / "examples" / "optimizers"
-    command = [str(python), __file__, "--child", "--ours", str(ours)]
-    command += ["--seed", str(arguments.seed), "--rounds", str(arguments.rounds)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
-    if done.returncode != 0:
-        print(f"market_strategy: exit code {done.returncode}", file=sys.stderr)
-        return 1
-    document = json.loads(done.stdout.splitlines()[-1])
     print(json.dumps(document, indent=2) if arguments.json else table(document))
     return 0 if document["pass"] else 1
 

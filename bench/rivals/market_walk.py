@@ -46,21 +46,16 @@ def main() -> int:
         print(json.dumps(measure(arguments)))
         return 0
     try:
-        python = environment.python_with(REQUIREMENTS, "walk")
-        folder = environment.test_data() / "market" / "daily"
+        flags = ["--bars", str(environment.test_data() / "market" / "daily")]
     except environment.Unavailable as missing:
         print(f"market_walk: {missing}", file=sys.stderr)
         return 1
-    subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "railbird"], check=True, cwd=environment.ROOT)
-    ours = environment.target_folder() / "release" / "railbird"
-    command = [str(python), __file__, "--child", "--ours", str(ours), "--bars", str(folder)]
     for flag in ("symbols", "sims", "rounds", "theirs", "processes"):
-        command += [f"--{flag}", str(getattr(arguments, flag))]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
-    if done.returncode != 0:
-        print(f"market_walk: exit code {done.returncode}", file=sys.stderr)
+        flags += [f"--{flag}", str(getattr(arguments, flag))]
+    build = ("-p", "railbird")
+    document = environment.beside(__file__, REQUIREMENTS, "walk", build, flags)
+    if document is None:
         return 1
-    document = json.loads(done.stdout.splitlines()[-1])
     print(json.dumps(document, indent=2) if arguments.json else table(document))
     return 0
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,20 +29,10 @@ def main() -> int:
     if arguments.child:
         print(json.dumps(measure(arguments)))
         return 0
-    try:
-        python = environment.python_with(REQUIREMENTS, "trees")
-    except environment.Unavailable as missing:
-        print(f"model_trees: {missing}", file=sys.stderr)
+    build = ("-p", "railbird-model", "--example", "score")
+    document = environment.beside(__file__, REQUIREMENTS, "trees", build, ["--rounds", str(arguments.rounds)])
+    if document is None:
         return 1
-    build = ["cargo", "build", "--release", "--quiet", "-p", "railbird-model", "--example", "score"]
-    subprocess.run(build, check=True, cwd=environment.ROOT)
-    ours = environment.target_folder() / "release" / "examples" / "score"
-    command = [str(python), __file__, "--child", "--ours", str(ours), "--rounds", str(arguments.rounds)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
-    if done.returncode != 0:
-        print(f"model_trees: exit code {done.returncode}", file=sys.stderr)
-        return 1
-    document = json.loads(done.stdout.splitlines()[-1])
     print(json.dumps(document, indent=2) if arguments.json else table(document))
     return 0 if document["pass"] else 1
 

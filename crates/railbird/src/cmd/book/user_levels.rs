@@ -18,7 +18,7 @@ pub(crate) struct LevelFlags {
     /// A level of your own, known from the time given, else always; may be repeated
     #[arg(long, value_name = "NAME=PRICE[@TIME]", value_parser = user_level)]
     level: Vec<UserLevel>,
-    /// File of levels: [[level]] with name, price, and perhaps symbol (else every symbol) and from (a time, else always)
+    /// TOML file of levels, a table `level` each: name, price, and perhaps symbol (else every symbol) and from (a time, else always)
     #[arg(long, value_name = "FILE")]
     levels: Option<PathBuf>,
 }
