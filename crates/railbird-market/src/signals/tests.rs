@@ -98,11 +98,11 @@ fn rules() -> impl Strategy<Value = Rules> {
     })
 }
 
-fn near(a: f64, b: f64) -> bool {
+pub(super) fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()))
 }
 
-fn near_or_none(a: Option<f64>, b: Option<f64>) -> bool {
+pub(super) fn near_or_none(a: Option<f64>, b: Option<f64>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => near(a, b),
         // Spread that is only rounding.

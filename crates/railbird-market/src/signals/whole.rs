@@ -420,7 +420,12 @@ mod tests {
     use railbird_timeline::Ts;
 
     use super::{
-        super::{bits::Bits, skip::skip, walk::Signals, walk::walk},
+        super::{
+            bits::Bits,
+            skip::skip,
+            tests::{near, near_or_none},
+            walk::{Signals, walk},
+        },
         *,
     };
 
@@ -446,18 +451,6 @@ mod tests {
 
     fn density() -> impl Strategy<Value = u16> {
         prop_oneof![Just(0), Just(1), Just(3), Just(26), Just(77), 0..=256_u16, Just(256)]
-    }
-
-    fn near(a: f64, b: f64) -> bool {
-        (a - b).abs() <= 1e-9 * (1.0 + a.abs().max(b.abs()))
-    }
-
-    fn near_or_none(a: Option<f64>, b: Option<f64>) -> bool {
-        match (a, b) {
-            (Some(a), Some(b)) => near(a, b),
-            // Spread that is only rounding.
-            (a, b) => a.or(b).is_none_or(|only| only.abs() < 1e-6 || only.abs() > 1e6),
-        }
     }
 
     proptest! {
